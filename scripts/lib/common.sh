@@ -1,0 +1,41 @@
+# Shared by every script here: messages, the cache folder, one way to fail.
+# shellcheck shell=bash
+
+say() { printf '%s\n' "$*" >&2; }
+
+# One sentence that names the cause and the next step, then stop.
+die() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Outside the checkout, so that a second clean clone downloads nothing.
+cache_dir="${XDG_CACHE_HOME:-${HOME:?HOME is not set: set it or XDG_CACHE_HOME}/.cache}/snapshotter"
+
+# True when interpreter $1 runs, is CPython $2 (such as 3.14) and has what snap and its tests import.
+is_usable_python() {
+  "$1" -I -c '
+import sys
+wanted = tuple(int(part) for part in sys.argv[1].split("."))
+if sys.implementation.name != "cpython" or sys.version_info[:2] != wanted:
+    sys.exit(1)
+import _remote_debugging, compression.zstd, ctypes, sqlite3, ssl, zlib
+' "$2" >/dev/null 2>&1
+}
+
+# Run "$@" while holding the lock file $1: two checkouts may fill the cache at the same time.
+with_lock() {
+  local lock="$1"
+  shift
+  mkdir -p "${lock%/*}"
+  if have flock; then
+    (
+      flock 9
+      "$@"
+    ) 9>"${lock}"
+  else
+    "$@"
+  fi
+}
