@@ -1,0 +1,177 @@
+"""What the kernel says of the threads of a process: counters, numbers, what they wait in."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+
+from snapshotter.errors import ProcessEndedError
+from snapshotter.model.snapshot import Counters
+
+__all__ = [
+    "Syscall",
+    "innermost_id",
+    "native_to_os_tid",
+    "process_state",
+    "start_ticks",
+    "thread_counters",
+    "thread_ids",
+    "waiting_on",
+]
+
+_MAX_BYTES = 64 << 10
+_STATE_FIELD = 0
+_START_FIELD = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Syscall:
+    """The system call that a sleeping thread is in, and its first arguments."""
+
+    number: int
+    """-1 when it sleeps without being in a system call (a page fault)."""
+    arguments: tuple[int, ...] = ()
+
+
+def thread_ids(pid: int) -> tuple[int, ...]:
+    """Return the OS thread ids of ``pid``, as our own pid namespace numbers them.
+
+    Raises ``ProcessEndedError``.
+    """
+    try:
+        return tuple(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+    except OSError as error:
+        raise ProcessEndedError(f"Process {pid} has ended.") from error
+
+
+def native_to_os_tid(pid: int) -> dict[int, int]:
+    """Return the mapping from the target's own thread numbers to ours.
+
+    They differ when the target lives in a pid namespace below ours. Raises ``ProcessEndedError``.
+    """
+    ids = thread_ids(pid)
+    if len(_namespace_ids(f"/proc/{pid}/status")) <= 1:
+        return {tid: tid for tid in ids}
+    mapping = {}
+    for tid in ids:
+        numbers = _namespace_ids(f"/proc/{pid}/task/{tid}/status")
+        if numbers:
+            mapping[numbers[-1]] = tid
+    return mapping
+
+
+def innermost_id(pid: int) -> int:
+    """Return the pid as the process itself sees it."""
+    numbers = _namespace_ids(f"/proc/{pid}/status")
+    return numbers[-1] if numbers else pid
+
+
+def start_ticks(pid: int) -> int | None:
+    """Return the start time of ``pid`` in clock ticks since boot, None when it is gone."""
+    fields = _stat_fields(f"/proc/{pid}/stat")
+    return int(fields[_START_FIELD]) if fields else None
+
+
+def process_state(pid: int) -> str | None:
+    """Return the state letter of the main thread of ``pid``, None when it is gone."""
+    fields = _stat_fields(f"/proc/{pid}/stat")
+    return fields[_STATE_FIELD].decode() if fields else None
+
+
+def thread_counters(pid: int, tid: int, now_ns: int) -> Counters | None:
+    """Return the kernel's counters of one thread, None when it is gone.
+
+    ``tid`` is ours, not the target's; ``now_ns`` is the monotonic time that they are kept under.
+    """
+    base = f"/proc/{pid}/task/{tid}/"
+    fields = _stat_fields(base + "stat")
+    if fields is None:
+        return None
+    voluntary, involuntary = _switches(base + "status")
+    return Counters(
+        state=fields[_STATE_FIELD].decode("ascii", "replace"),
+        wchan=_wchan(base + "wchan"),
+        voluntary_switches=voluntary,
+        involuntary_switches=involuntary,
+        cpu_ns=_cpu_ns(base + "schedstat"),
+        start_ticks=int(fields[_START_FIELD]),
+        at_ns=now_ns,
+    )
+
+
+def waiting_on(pid: int, tid: int) -> Syscall | str | None:
+    """Return what the thread sleeps in, "running" when it is on a CPU or ready for one.
+
+    None when the kernel does not tell (no permission, a sandbox, the thread is gone).
+    """
+    text = _slurp(f"/proc/{pid}/task/{tid}/syscall")
+    if not text:
+        return None
+    words = text.split()
+    if words[0] == b"running":
+        return "running"
+    try:
+        number = int(words[0])
+        arguments = tuple(int(word, 16) for word in words[1:7]) if number >= 0 else ()
+    except ValueError:
+        return None
+    return Syscall(number, arguments)
+
+
+def _slurp(path: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, _MAX_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+
+
+def _stat_fields(path: str) -> list[bytes] | None:
+    """Fields of a ``stat`` file from the state letter (field 3) on."""
+    # The name before them is free text: a target may write spaces and brackets into it.
+    fields = _slurp(path).rpartition(b")")[2].split()
+    return fields if len(fields) > _START_FIELD else None
+
+
+def _namespace_ids(path: str) -> list[int]:
+    text = _slurp(path)
+    at = text.find(b"\nNSpid:")
+    if at < 0:
+        return []
+    with suppress(ValueError):
+        return [int(word) for word in text[at + 7 : text.index(b"\n", at + 7)].split()]
+    return []
+
+
+def _switches(path: str) -> tuple[int | None, int | None]:
+    text = _slurp(path)
+    return _number_after(text, b"\nvoluntary_ctxt_switches:"), _number_after(
+        text, b"\nnonvoluntary_ctxt_switches:"
+    )
+
+
+def _number_after(text: bytes, label: bytes) -> int | None:
+    at = text.rfind(label)
+    if at < 0:
+        return None
+    with suppress(ValueError):
+        return int(text[at + len(label) :].split(None, 1)[0])
+    return None
+
+
+def _cpu_ns(path: str) -> int | None:
+    words = _slurp(path).split()
+    with suppress(ValueError, IndexError):
+        return int(words[0])
+    return None
+
+
+def _wchan(path: str) -> str | None:
+    text = _slurp(path).decode("ascii", "replace").strip()
+    return text if text not in {"", "0"} else None
