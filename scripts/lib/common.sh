@@ -12,6 +12,7 @@ die() {
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # Outside the checkout, so that a second clean clone downloads nothing.
+# shellcheck disable=SC2034 # the files that source this one use it
 cache_dir="${XDG_CACHE_HOME:-${HOME:?HOME is not set: set it or XDG_CACHE_HOME}/.cache}/snapshotter"
 
 # True when interpreter $1 runs, is CPython $2 (such as 3.14) and has what snap and its tests import.

@@ -75,16 +75,20 @@ _unpack_debian_python() {
   for package in "${apt}/archives"/*.deb; do
     dpkg-deb -x "${package}" "${folder}" || return 1
   done
-  rm -rf "${apt}/lists" "${apt}/archives"
+  # apt's lists and the static libraries are two thirds of the folder, and nothing needs them any more.
+  rm -rf "${apt}/lists" "${apt}/archives" "${apt}"/*.bin
+  find "${folder}/usr/lib" -name 'libpython*.a' -delete
   _relocate "${folder}" "${folder}/usr/bin/python${version}"
 }
 
 # Make CPython $1 in the cache and print its path; say why not and fail otherwise.
 fetch_debian_python() {
   local version="$1" suite folder fresh
-  have apt-get && have dpkg-deb || { say "no apt here"; return 1; }
-  debian_mirror >/dev/null || { say "apt's sources name no Debian mirror"; return 1; }
-  folder="${cache_dir}/python/debian-${version}"
+  if ! have apt-get || ! have dpkg-deb || ! debian_mirror >/dev/null; then
+    say "This machine has no apt with a Debian mirror to take python${version} from."
+    return 1
+  fi
+  folder="${cache_dir:?}/python/debian-${version}"
   for suite in "${debian_suites[@]}"; do
     fresh="${folder}.new"
     rm -rf "${fresh}"
