@@ -13,7 +13,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 # Outside the checkout, so that a second clean clone downloads nothing.
 # shellcheck disable=SC2034 # the files that source this one use it
-cache_dir="${XDG_CACHE_HOME:-${HOME:?HOME is not set: set it or XDG_CACHE_HOME}/.cache}/snapshotter"
+cache_dir="${XDG_CACHE_HOME:-$(echo ~)/.cache}/snapshotter"
 
 # True when interpreter $1 runs, is CPython $2 (such as 3.14) and has what snap and its tests import.
 is_usable_python() {
@@ -30,7 +30,7 @@ import _remote_debugging, compression.zstd, ctypes, sqlite3, ssl, zlib
 with_lock() {
   local lock="$1"
   shift
-  mkdir -p "${lock%/*}"
+  mkdir -p "${lock%/*}" || die "cannot write to ${lock%/*}; set XDG_CACHE_HOME to a folder that you may write to"
   if have flock; then
     (
       flock 9

@@ -9,8 +9,9 @@ debian_suites=(forky sid)
 debian_mirror() {
   local uri keyring
   # Both formats of apt's sources; the path tells Debian's main archive from security and third parties.
+  # Cloud images name a list of mirrors (mirror+file:.../debian.list), which apt takes just as well.
   uri="$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null |
-    sed -n '/^[[:space:]]*#/d; s/.*[[:space:]]\{1,\}\([a-z+]*:[^[:space:]]*\/debian\/\{0,1\}\)\([[:space:]].*\)\{0,1\}$/\1/p' |
+    sed -nE '/^[[:space:]]*#/d; s#^(.*[[:space:]])?([a-z+]+:[^[:space:]]*/debian(/|\.list)?)([[:space:]].*)?$#\2#p' |
     head -n 1)"
   [[ -n "${uri}" ]] || return 1
   keyring=/usr/share/keyrings/debian-archive-keyring.gpg
