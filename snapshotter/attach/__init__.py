@@ -1,0 +1,1 @@
+"""The operating system: finding a target, checking it, sharing files with it, sending requests."""
