@@ -186,6 +186,13 @@ class _Stripper(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """Drop what only typing and readers need from a function."""
+        return self._strip_function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        """Drop the same from a coroutine function (the probe reads types off such a one)."""
+        return self._strip_function(node)
+
+    def _strip_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         node.returns = None
         node.type_params = []
         return self.generic_visit(node)
@@ -214,8 +221,6 @@ def _check_statements(module: _Module) -> None:
         match node:
             case ast.ClassDef():
                 raise module.error(node, f"class {node.name} would leave a type in the target")
-            case ast.AsyncFunctionDef():
-                raise module.error(node, "a coroutine cannot run in the target")
             case ast.Import() | ast.ImportFrom():
                 raise module.error(node, "imports stand at the top of a module")
             case ast.Global():
@@ -259,7 +264,7 @@ def _bound_names(statements: Iterable[ast.stmt]) -> Iterator[str]:
     """Yield every name that the statements bind at the top level of their module."""
     for node in _walk(statements, into_functions=False):
         match node:
-            case ast.FunctionDef(name=name):
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield name
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
                 yield name
@@ -275,6 +280,7 @@ def _bound_names(statements: Iterable[ast.stmt]) -> Iterator[str]:
 
 _OWN_SCOPE = (
     ast.FunctionDef,
+    ast.AsyncFunctionDef,
     ast.Lambda,
     ast.ListComp,
     ast.SetComp,

@@ -102,7 +102,7 @@ def test_amalgam_is_the_same_each_time() -> None:
         ({"limits": "from sys import *\nLIMIT = 3\n"}, ("limits.py", "star")),
         ({"limits": "def f():\n    import sys\nLIMIT = 3\n"}, ("line 2", "imports")),
         ({"limits": "class A: pass\nLIMIT = 3\n"}, ("class A",)),
-        ({"limits": "async def f(): pass\nLIMIT = 3\n"}, ("coroutine",)),
+        ({"limits": "async def run(): pass\nLIMIT = 3\n"}, ("run", "entry.py")),
         ({"limits": "def f():\n    global LIMIT\nLIMIT = 3\n"}, ("global LIMIT",)),
         ({"limits": "from typing import cast\nLIMIT = cast(int, 3)\n"}, ("cast", "typing only")),
     ],
