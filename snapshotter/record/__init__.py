@@ -1,0 +1,1 @@
+"""Taking snapshots of a process again and again, in time."""
