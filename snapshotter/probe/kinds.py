@@ -1,0 +1,313 @@
+"""What a type is made of: decided once per type, by identity, from C descriptors alone."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from .pack import pack_text
+from .pristine import HEAP_TYPE, IMMUTABLE_TYPE, is_made_in_c, module_named, namespace_of, pick
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .shapes import Work
+
+__all__ = ["KINDS", "STATUSES", "catalogue_types", "exact_text", "plan_of"]
+
+KINDS = (
+    "none",
+    "bool",
+    "int",
+    "float",
+    "complex",
+    "str",
+    "bytes",
+    "list",
+    "tuple",
+    "dict",
+    "set",
+    "deque",
+    "time",
+    "enum",
+    "exception",
+    "type",
+    "function",
+    "module",
+    "code",
+    "lock",
+    "array",
+    "object",
+    "unknown",
+)
+"""Names of the kinds, by the number that stands in the reply."""
+STATUSES = ("ok", "redacted", "truncated", "unreadable")
+
+K_NONE, K_BOOL, K_INT, K_FLOAT, K_COMPLEX, K_STR, K_BYTES, K_LIST, K_TUPLE, K_DICT, K_SET = range(11)
+K_DEQUE, K_TIME, K_ENUM, K_EXCEPTION, K_TYPE, K_FUNCTION, K_MODULE, K_CODE = range(11, 19)
+K_LOCK, K_ARRAY, K_OBJECT, K_UNKNOWN = range(19, 23)
+
+# Readers: how the content is read. More than one may give the same kind.
+(
+    R_INT,
+    R_FLOAT,
+    R_COMPLEX,
+    R_STR,
+    R_BYTES,
+    R_BYTEARRAY,
+    R_LIST,
+    R_TUPLE,
+    R_DICT,
+    R_SET,
+    R_DEQUE,
+    R_DATE,
+    R_TIME,
+    R_DATETIME,
+    R_TIMEDELTA,
+    R_DECIMAL,
+    R_EXCEPTION,
+    R_TYPE,
+    R_FUNCTION,
+    R_BUILTIN,
+    R_METHOD,
+    R_MODULE,
+    R_CODE,
+    R_GENERATOR,
+    R_LOCK,
+    R_RANGE,
+    R_MEMORYVIEW,
+    R_NDARRAY,
+    R_NUMPY_SCALAR,
+    R_PATTERN,
+    R_ENUM,
+    R_OPAQUE,
+    R_OBJECT,
+) = range(33)
+
+_SECRET_TYPES = frozenset(
+    """SecretStr SecretBytes Secret Fernet RSAPrivateKey _RSAPrivateKey Ed25519PrivateKey
+    EllipticCurvePrivateKey SigningKey PrivateKey Password""".split()
+)
+_DOC_OF_DICT = "dictionary for instance variables"
+_MOST_SCANNED = 3000
+
+mro_of = type.__dict__["__mro__"].__get__
+flags_of_type = type.__dict__["__flags__"].__get__
+dict_of_type = type.__dict__["__dict__"].__get__
+qualname_of_type = type.__dict__["__qualname__"].__get__
+name_of_type = type.__dict__["__name__"].__get__
+dictoffset_of = type.__dict__["__dictoffset__"].__get__
+
+
+def exact_text(text: Any, size: int) -> str:
+    """The head of a str, also of an instance of a hostile subclass, as an exact str."""
+    head = str.__getitem__(text, slice(0, size))
+    return head if type(head) is str else ""
+
+
+def _a_generator() -> Any:
+    yield
+
+
+async def _a_coroutine() -> None: ...
+
+
+async def _an_async_generator() -> Any:
+    yield
+
+
+def catalogue_types(work: Work) -> None:
+    """Fill ``work["catalogue"]``: id of a C type -> reader; and the few types used by name."""
+    known = work["catalogue"]
+    for cls, reader in (
+        (int, R_INT),
+        (float, R_FLOAT),
+        (complex, R_COMPLEX),
+        (str, R_STR),
+        (bytes, R_BYTES),
+        (bytearray, R_BYTEARRAY),
+        (list, R_LIST),
+        (tuple, R_TUPLE),
+        (dict, R_DICT),
+        (set, R_SET),
+        (frozenset, R_SET),
+        (range, R_RANGE),
+        (slice, R_RANGE),
+        (memoryview, R_MEMORYVIEW),
+        (BaseException, R_EXCEPTION),
+        (type, R_TYPE),
+        (type(exact_text), R_FUNCTION),
+        (type([].append), R_BUILTIN),
+        (type(exact_text.__get__(0)), R_METHOD),
+        (type(exact_text.__code__), R_CODE),
+        (type(_a_generator()), R_GENERATOR),
+        (type(_an_async_generator()), R_GENERATOR),
+    ):
+        known[id(cls)] = reader
+    coroutine = _a_coroutine()
+    known[id(type(coroutine))] = R_GENERATOR
+    coroutine.close()  # a coroutine that was never awaited would warn
+    for cls in mro_of(type(sys)):
+        if is_made_in_c(cls) and name_of_type(cls) == "module":
+            known[id(cls)] = R_MODULE
+    _catalogue_modules(work)
+
+
+def _catalogue_modules(work: Work) -> None:
+    """The same for C types of modules that happen to be loaded; nothing is imported."""
+    known = work["catalogue"]
+    for module, names in (
+        ("_collections", (("deque", R_DEQUE),)),
+        (
+            "_datetime",
+            (
+                ("datetime", R_DATETIME),
+                ("date", R_DATE),
+                ("time", R_TIME),
+                ("timedelta", R_TIMEDELTA),
+            ),
+        ),
+        ("_decimal", (("Decimal", R_DECIMAL),)),
+        ("_thread", (("lock", R_LOCK), ("RLock", R_LOCK))),
+        ("numpy", (("ndarray", R_NDARRAY), ("generic", R_NUMPY_SCALAR), ("dtype", R_OPAQUE))),
+        ("re", (("Pattern", R_PATTERN),)),
+        (
+            "_weakref",
+            (
+                ("ReferenceType", R_OPAQUE),
+                ("ProxyType", R_OPAQUE),
+                ("CallableProxyType", R_OPAQUE),
+            ),
+        ),
+    ):
+        loaded = module_named(module)
+        if loaded is None:
+            continue
+        found = pick(loaded, tuple(name for name, _ in names))
+        for name, reader in names:
+            if name in found:
+                known[id(found[name])] = reader
+                work["special"][name] = found[name]
+    enum = namespace_of(module_named("enum"))
+    if enum is not None:
+        for key, value in dict.items(enum):
+            if type(key) is str and key == "Enum":
+                work["special"]["Enum"] = value
+
+
+def plan_of(work: Work, cls: type) -> tuple[Any, ...]:
+    """How to read instances of a type.
+
+    (reader, index of its name, getter of the instance dict, slots, fields, hidden fields,
+    secret, class to read with)
+    """
+    plan: tuple[Any, ...] | None = work["plans"].get(id(cls))
+    if plan is None:
+        work["kept_types"].append(cls)  # ids stay true while we use them
+        plan = work["plans"][id(cls)] = _make_plan(work, cls)
+    return plan
+
+
+def _make_plan(work: Work, cls: type) -> tuple[Any, ...]:
+    mro = mro_of(cls) or (cls,)
+    reader, base = R_OBJECT, cls
+    enum = work["special"].get("Enum")
+    is_enum = False
+    for parent in mro:
+        found = work["catalogue"].get(id(parent))
+        if found is not None and reader == R_OBJECT:
+            reader, base = found, parent
+        if parent is enum:
+            is_enum = True
+    text = exact_text(qualname_of_type(cls), 200)
+    module, getter, slots, fields, hidden = _scan_class(cls, mro, reader)
+    short = text.rpartition(".")[2]
+    work["types"].append(pack_text(module + "." + text if module else text))
+    if is_enum:
+        reader = R_ENUM
+    secret = short in _SECRET_TYPES
+    return (reader, len(work["types"]) - 1, getter, slots, fields, hidden, secret, base)
+
+
+def _scan_class(cls: type, mro: tuple[type, ...], reader: int) -> tuple[Any, ...]:
+    """One pass over the class dicts: module, ``__dict__`` getter, slots, fields, repr=False."""
+    module = ""
+    getter = None
+    slots: list[Any] = []
+    fields: Any = None
+    hidden: dict[str, bool] = {}
+    scanned = 0
+    if is_made_in_c(cls) and reader not in (R_OBJECT, R_EXCEPTION):
+        return _module_of_c_type(cls), None, slots, None, hidden
+    for parent in mro[:64]:
+        if parent is object or (is_made_in_c(parent) and parent is not BaseException):
+            if parent is cls:
+                module = _module_of_c_type(cls)
+            continue
+        for key, value in dict_of_type(parent).items():
+            scanned += 1
+            if scanned > _MOST_SCANNED:
+                break
+            if type(key) is not str:
+                continue
+            kind = type(value)
+            if kind is _MEMBER:
+                if value.__objclass__ is parent and key[:2] != "__" and len(slots) < 64:
+                    slots.append((key, value.__get__))
+            elif kind is _GETSET:
+                if key == "__dict__" and getter is None and _is_the_dict(cls, parent, value):
+                    getter = value.__get__
+            elif key == "__module__" and parent is cls and kind is str:
+                module = value[:200]
+            elif key == "_fields" and reader == R_TUPLE and kind is tuple and fields is None:
+                fields = [name for name in value[:64] if type(name) is str]
+            elif key == "__dataclass_fields__" and kind is dict:
+                _hidden_fields(value, hidden)
+    return module, getter, slots, fields, hidden
+
+
+_MEMBER: Any = type(type(exact_text.__code__).__dict__["co_filename"])
+_GETSET: Any = type(type(exact_text.__code__).__dict__["co_code"])
+
+
+def _module_of_c_type(cls: type) -> str:
+    """``collections.deque`` for a C type; builtins are written without their module."""
+    name = name_of_type(cls)
+    if not flags_of_type(cls) & HEAP_TYPE:
+        # __module__ of a static type is computed in C from tp_name
+        module = type.__dict__["__module__"].__get__(cls)
+        if type(module) is str and module != "builtins":
+            return str(module[:200])
+        return ""
+    for key, value in dict_of_type(cls).items():
+        if type(key) is str and key == "__module__" and type(value) is str:
+            return value[:200] if value != name else ""
+    return ""
+
+
+def _is_the_dict(cls: type, parent: type, descriptor: Any) -> bool:
+    """Whether this is the ``__dict__`` getter that CPython itself put into a class.
+
+    A C extension may have one of its own that runs code (wrapt's proxies do): accepted are the
+    generated one, known by its doc, and that of BaseException.
+    """
+    if not dictoffset_of(cls) or descriptor.__objclass__ is not parent:
+        return False
+    flags = flags_of_type(parent)
+    if not flags & HEAP_TYPE or flags & IMMUTABLE_TYPE:
+        return parent is BaseException
+    return bool(descriptor.__doc__ == _DOC_OF_DICT)
+
+
+def _hidden_fields(fields: dict[Any, Any], hidden: dict[str, bool]) -> None:
+    """Names of ``dataclasses.field(repr=False)``: the author asked not to show them."""
+    for _, (name, field) in zip(range(256), dict.items(fields)):
+        if type(name) is not str or name_of_type(type(field)) != "Field":
+            continue
+        for key, value in dict_of_type(type(field)).items():
+            if type(key) is str and key == "repr" and type(value) is _MEMBER:
+                try:
+                    if value.__get__(field) is False:
+                        hidden[name] = True
+                except AttributeError:
+                    pass

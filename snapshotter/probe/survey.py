@@ -1,0 +1,163 @@
+"""One run: look at everything that was asked for and put it into one reply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .budget import begin_slice, end_slice, next_slice, spent
+from .figures import pack_gc, pack_interpreter
+from .kinds import catalogue_types, exact_text
+from .pack import FALSE, NIL, TRUE, pack_array, pack_bin, pack_int, pack_map, pack_text
+from .readers import make_readers
+from .stacks import capture_threads, thread_names
+from .tasks import pack_tasks
+from .values import forget_values
+from .variables import pack_variables
+
+if TYPE_CHECKING:
+    from .shapes import Request, Tools, Work
+
+__all__ = ["PROBE_VERSION", "run"]
+
+PROBE_VERSION = "1"
+_CODES_PER_CHECK = 16
+
+
+def run(request: Request, tools: Tools, carrier: str) -> bytes:
+    """Take the survey in this thread and return the reply.
+
+    ``carrier`` is "thread" (slices, the interpreter is given away in between) or "main" (one
+    slice only). Raises nothing of its own; what a signal handler raises passes through.
+    """
+    work = new_work(request, tools, carrier)
+    begin_slice(work)
+    catalogue_types(work)
+    readers = make_readers()
+    gc = pack_gc()
+    interpreter = pack_interpreter()
+    names = thread_names(work)
+    capture_threads(work, readers)
+    if not work["out_of_time"] and spent(work, 50):
+        next_slice(work)
+    variables = pack_variables(work, readers)
+    forget_values(work)
+    total, tasks = pack_tasks(work)
+    codes = _pack_codes(work)
+    frames = b"".join([number.to_bytes(8, "little") for number in work["stack"]])
+    end_slice(work)
+    pairs = [
+        (b"\xa1v", pack_text(PROBE_VERSION)),
+        (pack_text("nonce"), pack_bin(request["nonce"])),
+        (pack_text("carrier"), pack_text(carrier)),
+        (pack_text("carrier_ident"), pack_int(work["own"])),
+        (pack_text("started_ns"), pack_int(work["started_ns"])),
+        (pack_text("ended_ns"), pack_int(tools["clock"]())),
+        (pack_text("slices"), pack_int(work["slices"])),
+        (pack_text("pause_max_ns"), pack_int(work["pause_max"])),
+        (pack_text("pause_total_ns"), pack_int(work["pause_total"])),
+        (pack_text("frozen_clock"), TRUE if work["clock_stood"] else FALSE),
+        (pack_text("codes"), _array(codes)),
+        (pack_text("stacks"), pack_bin(frames)),
+        (pack_text("threads"), _array(work["threads"])),
+        (pack_text("names"), _array(names)),
+        (pack_text("locals"), _array(work["locals"])),
+        (pack_text("notes"), _array(work["notes"])),
+        (pack_text("types"), _array(work["types"])),
+        (pack_text("nodes"), _array(work["rows"])),
+        (pack_text("gc"), gc),
+        (pack_text("interpreter"), interpreter),
+        (pack_text("tasks_total"), pack_int(total)),
+        (pack_text("tasks"), _array(tasks)),
+        (pack_text("variables"), _array(variables)),
+        (pack_text("missing"), _array([pack_text(text) for text in work["missing"]])),
+        (pack_text("end"), pack_bin(request["nonce"])),
+    ]
+    return pack_map(len(pairs)) + b"".join([key + value for key, value in pairs])
+
+
+def new_work(request: Request, tools: Tools, carrier: str) -> Work:
+    """The state of one run."""
+    return {
+        "request": request,
+        "tools": tools,
+        "catalogue": {},
+        "special": {},
+        "plans": {},
+        "types": [],
+        "kept_types": [],
+        "rows": [],
+        "values": [],
+        "depths": [],
+        "head": 0,
+        "base": 0,
+        "seen": {},
+        "cut_node": -1,
+        "dicts_read": 0,
+        "names": {},
+        "codes": [],
+        "code_index": {},
+        "origins": [],
+        "loop_codes": {},
+        "stack": [],
+        "last_first": 0,
+        "threads": [],
+        "locals": [],
+        "notes": [],
+        "missing": [],
+        "own": tools["get_ident"](),
+        "carrier": carrier,
+        "slice_start": 0,
+        "slice_ns": request["slice_ns"],
+        "units": 0,
+        "unit_limit": 0,
+        "clock_stood": False,
+        "slices": 0,
+        "pause_max": 0,
+        "pause_total": 0,
+        "yielded_ns": 0,
+        "started_ns": tools["clock"](),
+        "may_yield": carrier == "thread",
+        "out_of_time": False,
+        "skip_locals": False,
+        "threads_left": 0,
+        "stack_ns": 0,
+    }
+
+
+def failure(request: Request, what: str) -> bytes:
+    """A reply that only says why there is none."""
+    return (
+        pack_map(4)
+        + b"\xa1v"
+        + pack_text(PROBE_VERSION)
+        + pack_text("nonce")
+        + pack_bin(request["nonce"])
+        + pack_text("failed")
+        + pack_text(what)
+        + pack_text("end")
+        + pack_bin(request["nonce"])
+    )
+
+
+def _array(rows: list[bytes]) -> bytes:
+    return pack_array(len(rows)) + b"".join(rows)
+
+
+def _pack_codes(work: Work) -> list[bytes]:
+    """(file, name, first line, origin, line table) of each code object, as exact copies."""
+    out: list[bytes] = []
+    codes = work["codes"]
+    for number in range(len(codes)):
+        if number % _CODES_PER_CHECK == 0 and spent(work, 90):
+            next_slice(work)
+        code = codes[number]
+        table = code.co_linetable
+        out.append(
+            b"\x95"
+            + pack_text(exact_text(code.co_filename, 500))
+            + pack_text(exact_text(code.co_qualname, 300))
+            + pack_int(code.co_firstlineno)
+            + pack_int(work["origins"][number])
+            + (pack_bin(table) if type(table) is bytes else NIL)
+        )
+    return out
