@@ -1,0 +1,95 @@
+"""What a comparison leaves out, in sentences that give the reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snapshotter.analysis.movement import SamePlace, same_place
+from snapshotter.model import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from snapshotter.analysis.changes import Elapsed
+    from snapshotter.model import Snapshot, Thread
+
+__all__ = ["TWO_INCARNATIONS", "gaps"]
+
+TWO_INCARNATIONS = (
+    "Threads, locals and counters were not compared: the two snapshots are of different processes"
+    " (another pid, a restart or an exec). Compared is how often each stack occurs."
+)
+
+
+def gaps(
+    baseline: Snapshot,
+    current: Snapshot,
+    pairs: Sequence[tuple[Thread, Thread]],
+    elapsed: Elapsed,
+) -> Iterator[str]:
+    """Say what was not compared and why."""
+    if elapsed.ns < 0:
+        yield "Rates were not computed: the baseline is newer than the snapshot it is compared to."
+    elif elapsed.ns == 0:
+        yield "Rates were not computed: both snapshots are of the same instant."
+    yield from _thread_gaps(pairs)
+    yield from _inside_gaps(baseline, current)
+    yield from _value_gaps(baseline, current)
+
+
+def _thread_gaps(pairs: Sequence[tuple[Thread, Thread]]) -> Iterator[str]:
+    unknown = sum(same_place(old, new) is SamePlace.UNKNOWN for old, new in pairs)
+    if unknown:
+        yield (
+            f"Of {_threads(unknown)} the place was not compared: no view saw the stack in both"
+            " snapshots."
+        )
+    uncounted = sum(not (old.counters and new.counters) for old, new in pairs)
+    if uncounted:
+        yield (
+            f"Of {_threads(uncounted)} it is not known whether the kernel ran it:"
+            " no counters in both snapshots."
+        )
+
+
+def _inside_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
+    without = [
+        side
+        for side, snapshot in (("baseline", baseline), ("current", current))
+        if View.INSIDE not in snapshot.capture.views
+    ]
+    if without:
+        who = "neither snapshot has" if len(without) == 2 else f"the {without[0]} one has no"  # noqa: PLR2004
+        view = "an inside view" if len(without) == 2 else "inside view"  # noqa: PLR2004
+        yield f"Locals, collector, tasks and variables were not compared: {who} {view}."
+        return
+    if not (baseline.gc and current.gc):
+        yield "The collector was not compared: not both snapshots have it."
+    capped = [
+        snapshot
+        for snapshot in (baseline, current)
+        if snapshot.tasks_total is not None and snapshot.tasks_total > len(snapshot.tasks)
+    ]
+    if capped:
+        yield (
+            "Tasks that came and went are not all known:"
+            " there were more tasks than a snapshot holds."
+        )
+
+
+def _value_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
+    old, new = baseline.capture, current.capture
+    if old.values is not new.values:
+        yield (
+            f"Values were captured at different levels ({old.values} and {new.values}):"
+            " some differ for that reason alone."
+        )
+    if old.locals != new.locals:
+        yield (
+            f"Different locals were selected ({old.locals!r} and {new.locals!r}):"
+            " only frames with locals on both sides were compared."
+        )
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count:,} threads"

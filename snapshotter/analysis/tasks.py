@@ -1,0 +1,47 @@
+"""asyncio tasks of two snapshots: which came, which went, which are elsewhere or otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snapshotter.analysis.changes import Change, Elapsed, Figure, TaskChange, TaskChanges, Unit
+from snapshotter.analysis.signatures import place_signature
+
+if TYPE_CHECKING:
+    from snapshotter.model import Snapshot, Task
+
+__all__ = ["task_changes"]
+
+type _Key = tuple[int, int, str | None]
+
+
+def task_changes(baseline: Snapshot, current: Snapshot, *, elapsed: Elapsed) -> TaskChanges:
+    """Compare tasks by identity, loop and name (an address alone is soon used again)."""
+    old = {_key(task): task for task in baseline.tasks}
+    new = {_key(task): task for task in current.tasks}
+    added = (TaskChange(None, task, Change.ADDED) for key, task in new.items() if key not in old)
+    removed = (
+        TaskChange(task, None, Change.REMOVED) for key, task in old.items() if key not in new
+    )
+    changed = (
+        TaskChange(old[key], task, Change.CHANGED)
+        for key, task in new.items()
+        if key in old and _differ(old[key], task)
+    )
+    return TaskChanges(_total(baseline, current, elapsed), (*added, *removed, *changed))
+
+
+def _key(task: Task) -> _Key:
+    return task.identity, task.loop, task.name
+
+
+def _differ(before: Task, after: Task) -> bool:
+    if before.state is not after.state:
+        return True
+    return place_signature(before.frames) != place_signature(after.frames)
+
+
+def _total(baseline: Snapshot, current: Snapshot, elapsed: Elapsed) -> Figure | None:
+    if baseline.tasks_total is None or current.tasks_total is None:
+        return None
+    return Figure("tasks", Unit.COUNT, baseline.tasks_total, current.tasks_total, elapsed)

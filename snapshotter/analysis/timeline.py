@@ -1,0 +1,113 @@
+"""The timeline of a recording: threads by snapshots, each cell the movement that led to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from snapshotter.analysis.align import same_thread
+from snapshotter.analysis.dwell import Dwell, dwell
+from snapshotter.analysis.idle import CATALOGUE, idle_reason
+from snapshotter.analysis.movement import Movement, movement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from snapshotter.analysis.idle import IdlePattern
+    from snapshotter.model import Snapshot, Thread
+
+__all__ = ["Cell", "Row", "timeline"]
+
+
+class Cell(StrEnum):
+    """What a thread did up to a snapshot."""
+
+    MOVED = "moved"
+    SPINNING = "spinning"
+    FROZEN = "frozen"
+    POLLING = "polling"
+    REPEATING = "repeating"
+    UNKNOWN = "unknown"
+    NEW = "new"
+    """Not in the snapshot before, so there is nothing to compare with."""
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thread over all snapshots; ``cells`` are in order of time."""
+
+    thread: Thread
+    """As it was last seen."""
+    cells: tuple[Cell, ...]
+    idle: str | None
+    dwell: Dwell | None
+    """None for a thread that the newest snapshot does not have."""
+
+    @property
+    def present(self) -> bool:
+        """Whether the newest snapshot has the thread."""
+        return self.dwell is not None
+
+
+def timeline(
+    snapshots: Sequence[Snapshot], *, catalogue: Iterable[IdlePattern] = CATALOGUE
+) -> tuple[Row, ...]:
+    """Lay out a recording; threads without progress for longest come first, idle ones last."""
+    tracks: list[list[Thread | None]] = []
+    for column, snapshot in enumerate(snapshots):
+        _append_column(tracks, snapshot, column)
+    dwells = dwell(snapshots)
+    patterns = tuple(catalogue)
+    return tuple(sorted((_row(track, dwells, patterns) for track in tracks), key=_rank))
+
+
+def _append_column(tracks: list[list[Thread | None]], snapshot: Snapshot, column: int) -> None:
+    left = list(snapshot.threads)
+    for track in tracks:
+        last = _last(track)
+        found = next(
+            (
+                at
+                for at, thread in enumerate(left)
+                if last is not None and same_thread(last, thread)
+            ),
+            None,
+        )
+        track.append(None if found is None else left.pop(found))
+    tracks.extend([*([None] * column), thread] for thread in left)
+
+
+def _last(track: Sequence[Thread | None]) -> Thread | None:
+    return next((thread for thread in reversed(track) if thread is not None), None)
+
+
+def _row(
+    track: Sequence[Thread | None], dwells: Sequence[Dwell], catalogue: tuple[IdlePattern, ...]
+) -> Row:
+    cells: list[Cell] = []
+    before: Thread | None = None
+    for thread in track:
+        if thread is None:
+            cells.append(Cell.ABSENT)
+        else:
+            cells.append(Cell.NEW if before is None else Cell(movement(before, thread).value))
+        before = thread
+    last = _last(track)
+    if last is None:
+        raise ValueError("A track has at least one thread.")
+    own = next((each for each in dwells if each.thread is track[-1]), None)
+    return Row(last, tuple(cells), idle_reason(last.frames, catalogue), own)
+
+
+_CLASS_ORDER = (Movement.FROZEN, Movement.SPINNING, Movement.POLLING, Movement.REPEATING)
+
+
+def _rank(row: Row) -> tuple[bool, bool, int, int, bool, str]:
+    run = row.dwell
+    kind = None if run is None else run.movement
+    order = _CLASS_ORDER.index(kind) if kind in _CLASS_ORDER else len(_CLASS_ORDER)
+    duration = 0 if run is None else run.duration_ns
+    name = row.thread.name or ""
+    return (row.idle is not None, not row.present, order, -duration, not row.thread.is_main, name)
