@@ -1,0 +1,211 @@
+"""Writing dumps and recordings."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
+
+from snapshotter.errors import StorageError, UsageError
+from snapshotter.store.atomic import (
+    atomic_file,
+    make_directory,
+    remove_unfinished,
+    storage_error,
+)
+from snapshotter.store.encode import encode
+from snapshotter.store.info import RecordingInfo, incarnation, read_info, write_info
+from snapshotter.store.names import INFO_NAME, DumpName, dump_files
+from snapshotter.store.retention import Kept, Retention, free_space, to_remove
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from snapshotter.model import Missed, Snapshot
+
+__all__ = ["RecordingInfo", "RecordingWriter", "write_dump"]
+
+
+def write_dump(path: Path, snapshot: Snapshot, *, overwrite: bool = False) -> int:
+    """Write ``snapshot`` to ``path`` and return the size in bytes.
+
+    The file appears whole or not at all, readable by us only. Raises UsageError when it exists
+    and ``overwrite`` is not set, StorageError when it cannot be written.
+    """
+    data = encode(snapshot)
+    with atomic_file(path, overwrite=overwrite) as stream:
+        stream.write(data)
+    return len(data)
+
+
+class RecordingWriter:
+    """Adds dumps to one recording, and removes old ones as its retention demands.
+
+    A lock on the directory keeps a second writer out; it ends with the process. Use as a context
+    manager, or call ``close``.
+    """
+
+    def __init__(self, directory: Path, info: RecordingInfo, lock: int) -> None:
+        self.directory = directory
+        self.retention = Retention()
+        self._info = info
+        self._lock = lock
+        self._kept: list[Kept] = []
+        self._next_sequence = 1
+        self._missed_last = False
+
+    @classmethod
+    def create(
+        cls, directory: Path, info: RecordingInfo, *, retention: Retention | None = None
+    ) -> Self:
+        """Begin the recording ``directory``, or continue it when it is of the same incarnation.
+
+        Raises UsageError when the directory holds anything else, or another writer's recording;
+        StorageError when it cannot be written; UnreadableFileError when its ``recording.json``
+        makes no sense.
+        """
+        make_directory(directory)
+        lock = _lock(directory)
+        try:
+            remove_unfinished(directory)
+            writer = cls(directory, _continued(directory, info), lock)
+            writer.retention = retention or Retention()
+            writer._begin()
+        except BaseException:
+            os.close(lock)
+            raise
+        return writer
+
+    @property
+    def info(self) -> RecordingInfo:
+        """What ``recording.json`` says now."""
+        return self._info
+
+    def append(self, snapshot: Snapshot) -> Path:
+        """Write ``snapshot`` as the next dump and return its path; then remove what is too old.
+
+        Raises StorageError: ``low-disk-space`` before the disk is full, else what the disk said.
+        """
+        if not incarnation(snapshot.process).is_same(self._info.target):
+            raise UsageError(
+                f"The snapshot of process {snapshot.process.pid} is not of the process that "
+                f"{self.directory} records.",
+                slug="another-process",
+            )
+        data = encode(snapshot)
+        self._check_space()
+        path = self.directory / str(DumpName(self._next_sequence, snapshot.captured_at_ns))
+        with atomic_file(path, tidy=False) as stream:
+            stream.write(data)
+        self._next_sequence += 1
+        self._missed_last = False
+        self._kept.append(Kept(path, snapshot.captured_at_ns, len(data)))
+        self._prune(snapshot.captured_at_ns)
+        return path
+
+    def miss(self, missed: Missed) -> None:
+        """Note due times that have no snapshot. Raises StorageError."""
+        self._info = self._info.with_missed(missed, joins_last=self._missed_last)
+        self._missed_last = True
+        write_info(self.directory, self._info)
+
+    def finish(self, reason: str) -> None:
+        """Note why the recording ended, one sentence, and let go of it. Raises StorageError."""
+        self._info = replace(self._info, ended=reason)
+        try:
+            write_info(self.directory, self._info)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the recording without a word; it reads as cut off."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        try:
+            dumps = dump_files(self.directory)
+            self._kept = [Kept(path, name.at_ns, path.stat().st_size) for name, path in dumps]
+        except OSError as error:
+            raise storage_error(self.directory, error) from error
+        if dumps:
+            self._next_sequence = dumps[-1][0].sequence + 1
+        write_info(self.directory, self._info)
+
+    def _check_space(self) -> None:
+        try:
+            space = free_space(self.directory)
+        except OSError as error:
+            raise storage_error(self.directory, error) from error
+        if space.is_low:
+            raise StorageError(
+                space.sentence(),
+                hint="Free some space; until then nothing more is written.",
+                slug="low-disk-space",
+            )
+
+    def _prune(self, now_ns: int) -> None:
+        gone = to_remove(self._kept, self.retention, now_ns=now_ns)
+        for dump in gone:
+            # A dump that somebody removed, or that we may not remove, is no reason to stop.
+            with suppress(OSError):
+                dump.path.unlink()
+        if gone:
+            removed = {dump.path for dump in gone}
+            self._kept = [dump for dump in self._kept if dump.path not in removed]
+
+
+def _lock(directory: Path) -> int:
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise storage_error(directory, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UsageError(
+            f"Another snapshotter is recording into {directory}.",
+            hint="Record into another directory.",
+            slug="recording-busy",
+        ) from None
+    except OSError:
+        # Some network file systems have no locks; the exclusive names still protect the files.
+        return descriptor
+    return descriptor
+
+
+def _continued(directory: Path, info: RecordingInfo) -> RecordingInfo:
+    """Return ``info``, with what an earlier part of the same recording missed."""
+    earlier = read_info(directory)
+    if earlier is None:
+        foreign = next((path.name for path in directory.iterdir() if path.name != INFO_NAME), None)
+        if foreign is None:
+            return info
+        raise UsageError(
+            f"{directory} exists and is not a recording.",
+            hint="Name a directory that is empty or does not exist yet.",
+            slug="not-a-recording",
+        )
+    if not earlier.target.is_same(info.target):
+        raise UsageError(
+            f"{directory} holds a recording of another process (pid {earlier.target.pid}).",
+            hint="Record into another directory.",
+            slug="another-process",
+        )
+    return replace(info, started_at_ns=earlier.started_at_ns, missed=earlier.missed)
