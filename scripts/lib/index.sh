@@ -27,6 +27,11 @@ carry_over_index_settings() {
   _default_export UV_INSECURE_HOST "$(_pip_setting trusted-host "${listing}")"
   _default_export SSL_CERT_FILE "$(_pip_setting cert "${listing}")"
   _default_export ALL_PROXY "$(_pip_setting proxy "${listing}")"
+  # pip trusts the system's certificates where there are any, uv only when told to (older ones by the second name).
+  if compgen -G '/etc/ssl/certs/*' >/dev/null; then
+    _default_export UV_SYSTEM_CERTS true
+    _default_export UV_NATIVE_TLS true
+  fi
   # uv separates these by commas, pip by spaces.
   _default_export UV_FIND_LINKS "$(_pip_setting find-links "${listing}" | tr -s ' ' ',')"
   extra="$(_pip_setting extra-index-url "${listing}")"
