@@ -5,6 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import pairwise
 from struct import Struct, calcsize
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["FieldsReader", "fields_struct"]
 
@@ -12,7 +16,7 @@ __all__ = ["FieldsReader", "fields_struct"]
 class FieldsReader:
     """Unpacks fields, in the order they were asked for, from the bytes between first and last."""
 
-    __slots__ = ("_order", "_struct", "size")
+    __slots__ = ("_order", "_struct", "size", "unpack")
 
     def __init__(self, places: tuple[tuple[int, str], ...], start: int) -> None:
         """Prepare for ``places``: pairs of byte offset and ``struct`` format character."""
@@ -27,9 +31,13 @@ class FieldsReader:
         self._struct = Struct(form)
         self._order = tuple(by_offset.index(index) for index in range(len(places)))
         self.size = self._struct.size
+        in_order = self._order == tuple(range(len(places)))
+        self.unpack: Callable[..., tuple[int, ...]] = (
+            self._struct.unpack_from if in_order else self._unpack
+        )
+        """``unpack(data, at=0)`` returns the fields; byte ``at`` is the first field's place."""
 
-    def unpack(self, data: bytes, at: int = 0) -> tuple[int, ...]:
-        """Return the fields from ``data``, whose byte ``at`` is the first field's place."""
+    def _unpack(self, data: bytes, at: int = 0) -> tuple[int, ...]:
         values = self._struct.unpack_from(data, at)
         return tuple([values[index] for index in self._order])
 

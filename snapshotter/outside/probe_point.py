@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from snapshotter.outside.memory import Memory
 
-__all__ = ["GilState", "ProbePoint"]
+__all__ = ["GilState", "ProbePoint", "lies_in_gil"]
+
+_GIL_BYTES = 208 if os.uname().machine == "x86_64" else 224
+"""Four words, two condition variables and two mutexes of glibc (``pycore_gil.h``)."""
+
+
+def lies_in_gil(address: int, gil_address: int) -> bool:
+    """True when ``address``, such as that of a futex, is part of the GIL at ``gil_address``."""
+    return gil_address != 0 and gil_address <= address < gil_address + _GIL_BYTES
 
 
 @dataclass(frozen=True, slots=True)

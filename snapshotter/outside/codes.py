@@ -1,0 +1,140 @@
+"""Code objects of another process, read once and recognised cheaply ever after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from snapshotter.errors import TornReadError
+from snapshotter.model.snapshot import Frame, Origin
+from snapshotter.outside.linetable import line_at
+from snapshotter.outside.objects import ObjectReader
+
+if TYPE_CHECKING:
+    from snapshotter.outside.origin import Origins
+    from snapshotter.outside.runtime import Runtime
+
+__all__ = ["CodeCache", "CodeInfo"]
+
+_MAX_TABLE_BYTES = 4 << 20
+_MAX_CACHED_CODES = 20_000
+_MAX_CACHED_BYTES = 64 << 20
+_MAX_FRAMES_PER_CODE = 2000
+_UNIT_BYTES = 2
+_POINTER_BYTES = 8
+
+
+@dataclass(slots=True)
+class CodeInfo:
+    """What is kept of a code object; ``header`` are the bytes that make it this one."""
+
+    header: bytes
+    filename: str
+    qualname: str
+    first_line: int
+    table: bytes
+    start: int
+    """Address of its first instruction."""
+    size_bytes: int
+    origin: Origin
+    frames: dict[int, Frame] = field(default_factory=dict)
+
+    def frame(self, lasti: int) -> Frame:
+        """Return the frame that stands at byte offset ``lasti``."""
+        known = self.frames.get(lasti)
+        if known is None:
+            if len(self.frames) >= _MAX_FRAMES_PER_CODE:
+                self.frames.clear()
+            known = self.frames[lasti] = Frame(
+                filename=self.filename,
+                qualname=self.qualname,
+                lineno=line_at(self.table, self.first_line, lasti),
+                first_lineno=self.first_line,
+                origin=self.origin,
+                lasti=lasti,
+            )
+        return known
+
+
+class CodeCache:
+    """Code objects by address.
+
+    An address may be reused for another code object, so each look compares the fields that never
+    change in one: type, size, constants, names, version number, file, name, line table.
+    """
+
+    __slots__ = (
+        "_by_address",
+        "_cached_bytes",
+        "_code_type",
+        "_header_bytes",
+        "_header_start",
+        "_memory",
+        "_objects",
+        "_offsets",
+        "_origins",
+    )
+
+    def __init__(self, runtime: Runtime, origins: Origins) -> None:
+        """Read code objects of ``runtime``; ``origins`` says whose code they are."""
+        self._memory = runtime.memory
+        self._offsets = runtime.offsets
+        self._origins = origins
+        self._objects = ObjectReader(runtime)
+        self._by_address: dict[int, CodeInfo] = {}
+        self._cached_bytes = 0
+        self._code_type = 0
+        self._header_start = self._offsets.pyobject_ob_type
+        end = self._offsets.code_object_linetable + _POINTER_BYTES
+        self._header_bytes = end - self._header_start
+
+    def get(self, address: int) -> CodeInfo:
+        """Return the code object that is at ``address`` now. Raises ``TornReadError``."""
+        header = self._memory.read(address + self._header_start, self._header_bytes)
+        known = self._by_address.get(address)
+        if known is not None and known.header == header:
+            return known
+        return self._load(address, header)
+
+    def _load(self, address: int, header: bytes) -> CodeInfo:
+        o = self._offsets
+        self._check_type(self._pointer(header, o.pyobject_ob_type))
+        table = self._objects.octets(
+            self._pointer(header, o.code_object_linetable), _MAX_TABLE_BYTES
+        )
+        filename = self._objects.text(self._pointer(header, o.code_object_filename))
+        first_line = o.code_object_firstlineno - self._header_start
+        info = CodeInfo(
+            header=header,
+            filename=filename,
+            qualname=self._objects.text(self._pointer(header, o.code_object_qualname)),
+            first_line=int.from_bytes(header[first_line : first_line + 4], "little", signed=True),
+            table=table,
+            start=address + o.code_object_co_code_adaptive,
+            # ob_size of a variable-size object follows its head.
+            size_bytes=_UNIT_BYTES * self._pointer(header, o.pyobject_size),
+            origin=self._origins.of(filename),
+        )
+        again = self._memory.read(address + self._header_start, self._header_bytes)
+        if again != header:
+            raise TornReadError(f"The code object at {address:#x} went away.")
+        self._keep(address, info)
+        return info
+
+    def _pointer(self, header: bytes, offset: int) -> int:
+        at = offset - self._header_start
+        return int.from_bytes(header[at : at + _POINTER_BYTES], "little")
+
+    def _check_type(self, address: int) -> None:
+        if address == self._code_type:
+            return
+        if self._objects.type_name(address) != "code":
+            raise TornReadError("A frame runs something that is not a code object.")
+        self._code_type = address
+
+    def _keep(self, address: int, info: CodeInfo) -> None:
+        if len(self._by_address) >= _MAX_CACHED_CODES or self._cached_bytes > _MAX_CACHED_BYTES:
+            self._by_address.clear()
+            self._cached_bytes = 0
+        self._by_address[address] = info
+        self._cached_bytes += len(info.table) + len(info.filename) + len(info.qualname)

@@ -1,0 +1,151 @@
+"""The Python stack of a thread in another process, read while that thread runs on.
+
+A copy of a moving stack may mix two moments. What is returned never does, for one of two reasons:
+
+- Only the thread that has the GIL moves its Python stack. When another thread had it last, before
+  and after the copy, and the GIL's switch number stands, the copied stack stood still: proof.
+- Else the stack is looked at again and again at uneven intervals. It is taken when all looks are
+  equal byte for byte below the innermost frame, which alone may go on to its next instruction.
+
+In both cases the code objects are looked up between the first and the last look, so that the
+frames keep them alive meanwhile, and each instruction must lie in the code of its frame.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from snapshotter.errors import TornReadError
+from snapshotter.model.snapshot import OutsideStack
+from snapshotter.outside.codes import CodeCache
+from snapshotter.outside.layout import fields_struct
+from snapshotter.outside.walk import MAX_FRAMES, FrameLayout, StackHead, Walk
+
+if TYPE_CHECKING:
+    from snapshotter.model.snapshot import Frame
+    from snapshotter.outside.codes import CodeInfo
+    from snapshotter.outside.origin import Origins
+    from snapshotter.outside.runtime import Runtime, ThreadRef
+    from snapshotter.outside.walk import RawFrame, Segment
+
+__all__ = ["StackReader"]
+
+_LOOKS = 3
+_LONGEST_PAUSE_BETWEEN_LOOKS_NS = 8_000
+_POINTER_BYTES = 8
+_TLBC_ENTRIES = 8
+"""Offset of ``entries`` in ``_PyCodeArray`` (free-threaded builds)."""
+
+
+class StackReader:
+    """Reads stacks of one runtime; keeps the code objects that it met."""
+
+    __slots__ = (
+        "_codes",
+        "_layout",
+        "_memory",
+        "_offsets",
+        "_runtime",
+        "_thread_fields",
+        "_thread_start",
+    )
+
+    def __init__(self, runtime: Runtime, origins: Origins) -> None:
+        """Prepare for ``runtime``; ``origins`` says whose code each file is."""
+        self._runtime = runtime
+        self._memory = runtime.memory
+        self._offsets = o = runtime.offsets
+        self._codes = CodeCache(runtime, origins)
+        self._layout = FrameLayout.of(runtime)
+        self._thread_fields, self._thread_start = fields_struct(
+            (
+                (o.thread_state_interp, "Q"),
+                (o.thread_state_current_frame, "Q"),
+                (o.thread_state_thread_id, "Q"),
+                (o.thread_state_native_thread_id, "Q"),
+                (o.thread_state_datastack_chunk, "Q"),
+                # datastack_top follows datastack_chunk in struct _ts of 3.14 and 3.15.
+                (o.thread_state_datastack_chunk + _POINTER_BYTES, "Q"),
+            )
+        )
+
+    def read(self, thread: ThreadRef, deadline_ns: int) -> OutsideStack:
+        """Return the stack of ``thread``, innermost frame first.
+
+        Tries, with pauses of uneven length, until ``deadline_ns`` (monotonic) and at least once.
+        Raises ``TornReadError`` when the stack changed during each try or the thread ended, and
+        ``ProcessEndedError``.
+        """
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return self._try(thread, tries)
+            except TornReadError:
+                left_ns = deadline_ns - time.monotonic_ns()
+                if left_ns <= 0:
+                    raise
+            pause_ns = random.uniform(0, min(20_000 * tries, 500_000, left_ns))  # noqa: S311 - jitter
+            time.sleep(pause_ns / 1e9)
+
+    def _try(self, thread: ThreadRef, tries: int) -> OutsideStack:
+        gil = self._runtime.gil_at(thread.gil)
+        at_ns = time.monotonic_ns()
+        head = self._head(thread)
+        raw, segments = Walk(self._memory, self._layout, head).run()
+        frames = self._resolve(raw)
+        stood_still = (
+            gil.holder not in {0, thread.address} and self._runtime.gil_at(thread.gil) == gil
+        )
+        if not stood_still:
+            self._look_again(thread, head, segments)
+        elif self._head(thread).frame != head.frame:
+            raise TornReadError("The stack moved although its thread did not have the GIL.")
+        return OutsideStack(
+            frames=frames, at_ns=at_ns, tries=tries, truncated=len(raw) >= MAX_FRAMES
+        )
+
+    def _head(self, thread: ThreadRef) -> StackHead:
+        data = self._memory.read(thread.address + self._thread_start, self._thread_fields.size)
+        interpreter, frame, ident, native_id, chunk, top = self._thread_fields.unpack(data)
+        if (interpreter, ident, native_id) != (thread.interpreter, thread.ident, thread.native_id):
+            raise TornReadError(f"Thread {thread.native_id} ended.")
+        return StackHead(frame, chunk, top)
+
+    def _look_again(self, thread: ThreadRef, head: StackHead, segments: list[Segment]) -> None:
+        for _ in range(_LOOKS - 1):
+            _spin(random.randrange(_LONGEST_PAUSE_BETWEEN_LOOKS_NS))  # noqa: S311 - jitter
+            for segment in segments:
+                now = self._memory.read(segment.address, len(segment.data))
+                if now != segment.data and not self._layout.only_moved_on(segment, now):
+                    raise TornReadError("The stack changed while it was read.")
+            again = self._head(thread)
+            if again.frame != head.frame or again.chunk != head.chunk:
+                raise TornReadError("The stack changed while it was read.")
+
+    def _resolve(self, raw: list[RawFrame]) -> tuple[Frame, ...]:
+        codes: dict[int, CodeInfo] = {}
+        frames = []
+        for item in raw:
+            code = codes.get(item.executable)
+            if code is None:
+                code = codes[item.executable] = self._codes.get(item.executable)
+            start = self._own_bytecode(item) if item.bytecode else code.start
+            lasti = item.instruction - start
+            if not 0 <= lasti < code.size_bytes or lasti & 1:
+                raise TornReadError("An instruction does not belong to the code of its frame.")
+            frames.append(code.frame(lasti))
+        return tuple(frames)
+
+    def _own_bytecode(self, item: RawFrame) -> int:
+        copies = self._memory.u64(item.executable + self._offsets.code_object_co_tlbc)
+        return self._memory.u64(copies + _TLBC_ENTRIES + _POINTER_BYTES * item.bytecode)
+
+
+def _spin(duration_ns: int) -> None:
+    """Wait for less time than a sleep can."""
+    end = time.monotonic_ns() + duration_ns
+    while time.monotonic_ns() < end:
+        pass
