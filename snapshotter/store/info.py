@@ -24,6 +24,7 @@ __all__ = ["Incarnation", "RecordingInfo", "incarnation", "read_info", "write_in
 SCHEMA: Final = "snapshotter.recording/1"
 _MAX_BYTES = 4 * 1024 * 1024
 _MAX_MISSED = 10_000
+_START_TOLERANCE_NS = 2_000_000_000
 
 type Option = str | int | float | bool | None
 
@@ -40,7 +41,9 @@ class Incarnation:
         """Tell whether both are the same run of the same program."""
         if self.identity is not None and other.identity is not None:
             return self.identity == other.identity
-        return (self.pid, self.start_time_ns) == (other.pid, other.start_time_ns)
+        # Unix start times are computed from the boot time, which a clock correction moves.
+        drift_ns = abs(self.start_time_ns - other.start_time_ns)
+        return self.pid == other.pid and drift_ns < _START_TOLERANCE_NS
 
 
 def incarnation(process: ProcessInfo) -> Incarnation:
