@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["CodeCache", "CodeInfo"]
 
 _MAX_TABLE_BYTES = 4 << 20
+_MAX_WORK_BYTES = 8 << 20
+"""Line tables read and searched for one stack, so that a hostile target cannot keep us busy."""
 _MAX_CACHED_CODES = 20_000
 _MAX_CACHED_BYTES = 64 << 20
 _MAX_FRAMES_PER_CODE = 2000
@@ -39,21 +41,19 @@ class CodeInfo:
     origin: Origin
     frames: dict[int, Frame] = field(default_factory=dict)
 
-    def frame(self, lasti: int) -> Frame:
-        """Return the frame that stands at byte offset ``lasti``."""
-        known = self.frames.get(lasti)
-        if known is None:
-            if len(self.frames) >= _MAX_FRAMES_PER_CODE:
-                self.frames.clear()
-            known = self.frames[lasti] = Frame(
-                filename=self.filename,
-                qualname=self.qualname,
-                lineno=line_at(self.table, self.first_line, lasti),
-                first_lineno=self.first_line,
-                origin=self.origin,
-                lasti=lasti,
-            )
-        return known
+    def make_frame(self, lasti: int) -> Frame:
+        """Return, and keep, the frame that stands at byte offset ``lasti``."""
+        if len(self.frames) >= _MAX_FRAMES_PER_CODE:
+            self.frames.clear()
+        frame = self.frames[lasti] = Frame(
+            filename=self.filename,
+            qualname=self.qualname,
+            lineno=line_at(self.table, self.first_line, lasti),
+            first_lineno=self.first_line,
+            origin=self.origin,
+            lasti=lasti,
+        )
+        return frame
 
 
 class CodeCache:
@@ -73,6 +73,7 @@ class CodeCache:
         "_objects",
         "_offsets",
         "_origins",
+        "_work_bytes",
     )
 
     def __init__(self, runtime: Runtime, origins: Origins) -> None:
@@ -83,10 +84,23 @@ class CodeCache:
         self._objects = ObjectReader(runtime)
         self._by_address: dict[int, CodeInfo] = {}
         self._cached_bytes = 0
+        self._work_bytes = 0
         self._code_type = 0
         self._header_start = self._offsets.pyobject_ob_type
         end = self._offsets.code_object_linetable + _POINTER_BYTES
         self._header_bytes = end - self._header_start
+
+    def begin_stack(self) -> None:
+        """Forget how much work was done: another stack begins."""
+        self._work_bytes = 0
+
+    def frame(self, code: CodeInfo, lasti: int) -> Frame:
+        """Return the frame of ``code`` that stands at byte offset ``lasti``."""
+        known = code.frames.get(lasti)
+        if known is None:
+            self._work(len(code.table))
+            known = code.make_frame(lasti)
+        return known
 
     def get(self, address: int) -> CodeInfo:
         """Return the code object that is at ``address`` now. Raises ``TornReadError``."""
@@ -102,6 +116,7 @@ class CodeCache:
         table = self._objects.octets(
             self._pointer(header, o.code_object_linetable), _MAX_TABLE_BYTES
         )
+        self._work(len(table))
         filename = self._objects.text(self._pointer(header, o.code_object_filename))
         first_line = o.code_object_firstlineno - self._header_start
         info = CodeInfo(
@@ -131,6 +146,11 @@ class CodeCache:
         if self._objects.type_name(address) != "code":
             raise TornReadError("A frame runs something that is not a code object.")
         self._code_type = address
+
+    def _work(self, size: int) -> None:
+        self._work_bytes += size
+        if self._work_bytes > _MAX_WORK_BYTES:
+            raise TornReadError("The code of this stack is implausibly large.")
 
     def _keep(self, address: int, info: CodeInfo) -> None:
         if len(self._by_address) >= _MAX_CACHED_CODES or self._cached_bytes > _MAX_CACHED_BYTES:

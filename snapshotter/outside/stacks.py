@@ -126,6 +126,7 @@ class StackReader:
                 raise TornReadError("The stack changed while it was read.")
 
     def _resolve(self, raw: list[RawFrame]) -> tuple[Frame, ...]:
+        self._codes.begin_stack()
         codes: dict[int, CodeInfo] = {}
         frames = []
         for item in raw:
@@ -136,7 +137,7 @@ class StackReader:
             lasti = item.instruction - start
             if not 0 <= lasti < code.size_bytes or lasti & 1:
                 raise TornReadError("An instruction does not belong to the code of its frame.")
-            frames.append(code.frame(lasti))
+            frames.append(self._codes.frame(code, lasti))
         return tuple(frames)
 
     def _own_bytecode(self, item: RawFrame) -> int:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_BUDGET_NS", "OutsideReader", "OutsideThread", "OutsideView"]
 
 DEFAULT_BUDGET_NS = 30_000_000
+_LONGEST_NS = 2_000_000_000
+"""However long the lists of a hostile target are: then threads stay without a stack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,9 @@ class OutsideReader:
         tids = native_to_os_tid(self._pid)
         # Before all else: our own reading takes time in which the main thread may move on.
         main_call = self._main_call(tids)
-        seen = self._threads_and_gils()
-        stacks = self._read_stacks(seen, started_ns + budget_ns)
+        longest_ns = started_ns + max(budget_ns, _LONGEST_NS)
+        seen = self._threads_and_gils(longest_ns)
+        stacks = self._read_stacks(seen, started_ns + budget_ns, longest_ns)
         threads = self._join(seen, stacks, tids)
         state, detail = self._main(seen, threads, main_call)
         main_gil = next((item for item in seen if item.interpreter.id == 0), None)
@@ -113,20 +116,24 @@ class OutsideReader:
         tid = tids.get(self._runtime.inner_pid)
         return None if tid is None else waiting_on(self._pid, tid)
 
-    def _threads_and_gils(self) -> tuple[_Seen, ...]:
+    def _threads_and_gils(self, longest_ns: int) -> tuple[_Seen, ...]:
         seen = []
         for interpreter in self._runtime.interpreters():
+            if time.monotonic_ns() > longest_ns:
+                raise TornReadError("The lists of threads are implausibly long.")
             gil = self._runtime.gil(interpreter)
             seen.append(_Seen(interpreter, gil, self._runtime.threads(interpreter)))
         return tuple(seen)
 
-    def _read_stacks(self, seen: tuple[_Seen, ...], deadline_ns: int) -> _Stacks:
+    def _read_stacks(self, seen: tuple[_Seen, ...], deadline_ns: int, longest_ns: int) -> _Stacks:
         """Read each stack once, then share the time that is left among those that changed."""
         stacks: _Stacks = {}
         moving = []
         for thread in (thread for item in seen for thread in item.threads):
-            stack = self._stack(thread, 0)
-            stacks[thread.address] = stack
+            if time.monotonic_ns() > longest_ns:
+                stacks[thread.address] = "There was no time left to read it."
+                continue
+            stacks[thread.address] = stack = self._stack(thread, 0)
             if isinstance(stack, str):
                 moving.append(thread)
         for index, thread in enumerate(moving):
