@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -92,7 +92,7 @@ class Figure:
 class Seen:
     """A captured value within the table it belongs to (``Snapshot.values``)."""
 
-    values: tuple[Value, ...]
+    values: tuple[Value, ...] = field(repr=False)
     node: int
 
     @property

@@ -21,6 +21,8 @@ class _Field:
     name: str
     unit: Unit = Unit.COUNT
     cumulative: bool = False
+    setting: bool = False
+    """Left out unless it changed."""
 
 
 _PROCESS = (
@@ -37,9 +39,9 @@ _INTERPRETER = (
     _Field("modules", "modules"),
     _Field("tracemalloc_bytes", "traced memory", Unit.BYTES),
     _Field("tracemalloc_peak_bytes", "traced memory, peak", Unit.BYTES),
-    _Field("interpreters", "interpreters"),
-    _Field("recursion_limit", "recursion limit"),
-    _Field("switch_interval_ns", "switch interval", Unit.NANOSECONDS),
+    _Field("interpreters", "interpreters", setting=True),
+    _Field("recursion_limit", "recursion limit", setting=True),
+    _Field("switch_interval_ns", "switch interval", Unit.NANOSECONDS, setting=True),
 )
 
 
@@ -70,7 +72,8 @@ def _figures(
 ) -> Iterator[Figure]:
     for each in fields:
         old, new = getattr(before, each.attribute), getattr(after, each.attribute)
-        if old is not None and new is not None:
+        known = old is not None and new is not None
+        if known and not (each.setting and old == new):
             yield Figure(each.name, each.unit, old, new, elapsed, each.cumulative)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "CallSignature",
     "Group",
     "PlaceSignature",
+    "below_package_root",
     "call_signature",
     "group_threads",
     "module_of",
@@ -59,12 +60,19 @@ def module_of(filename: str) -> str:
         return frozen[1]
     if filename.startswith("<"):
         return filename
-    path = filename.replace("\\", "/")
-    rest = _PACKAGE_ROOT.sub("", path, count=1)
-    parts = rest.removesuffix(".py").strip("/").split("/")
+    package_path = below_package_root(filename)
+    path = package_path or filename.replace("\\", "/")
+    parts = path.removesuffix(".py").strip("/").split("/")
     if len(parts) > 1 and parts[-1] == "__init__":
         parts.pop()
-    return ".".join(parts if rest != path else parts[-_APP_PARTS:])
+    return ".".join(parts if package_path else parts[-_APP_PARTS:])
+
+
+def below_package_root(filename: str) -> str | None:
+    """Return the part of a path below ``site-packages`` or the standard library, if it is there."""
+    path = filename.replace("\\", "/")
+    rest = _PACKAGE_ROOT.sub("", path, count=1)
+    return rest if rest != path else None
 
 
 @dataclass(frozen=True, slots=True)

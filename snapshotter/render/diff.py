@@ -1,0 +1,251 @@
+"""The view of a comparison: sentences first, then the figures they rest on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group as Renderables
+from rich.text import Text
+
+from snapshotter.analysis import Change, Unit
+from snapshotter.render.fit import (
+    Folded,
+    Hanging,
+    Trimmed,
+    blank,
+    fold_left,
+    line,
+    place_of,
+    sentence,
+)
+from snapshotter.render.header import program_of
+from snapshotter.render.sanitize import sanitize
+from snapshotter.render.sentences import change_sentences, place_words
+from snapshotter.render.styles import EMPHASIS, HEADING, QUIET
+from snapshotter.render.tables import plain_table
+from snapshotter.render.threads import name_of
+from snapshotter.render.units import (
+    cores,
+    count,
+    duration,
+    instant,
+    plural,
+    rate,
+    signed,
+    signed_size,
+    size,
+)
+from snapshotter.render.values import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from snapshotter.analysis import (
+        Diff,
+        Figure,
+        LocalChange,
+        RecordingDiff,
+        SignatureShare,
+        ValueChange,
+    )
+
+__all__ = ["change_parts", "diff_view", "figure_parts", "recording_diff_view"]
+
+_NS_PER_S = 1_000_000_000
+_MAX_LOCALS = 40
+_MAX_SHARES = 20
+_VALUE_WIDTH = 60
+
+
+def diff_view(diff: Diff) -> RenderableType:
+    """Return a comparison of two snapshots of any two processes."""
+    return Renderables(*_sides(diff), blank(), *change_parts(diff), *figure_parts(diff))
+
+
+def recording_diff_view(comparison: RecordingDiff) -> RenderableType:
+    """Return a comparison of two recordings: their last snapshots, then where threads were."""
+    old, new = comparison.baseline, comparison.current
+    return Renderables(
+        line(
+            ("Recordings", HEADING),
+            f"  {plural(len(old.snapshots), 'snapshot')} and"
+            f" {plural(len(new.snapshots), 'snapshot')}; their last ones compared",
+        ),
+        blank(),
+        diff_view(comparison.last),
+        *_share_parts(comparison.shares, comparison.last.current.process.cwd),
+    )
+
+
+def _sides(diff: Diff) -> Iterator[Text]:
+    for name, snapshot in (("baseline", diff.baseline), ("current", diff.current)):
+        yield line(
+            (f"{name:<9}", EMPHASIS),
+            f"{instant(snapshot.captured_at_ns)}  pid {snapshot.process.pid}  ",
+            (program_of(snapshot.process), QUIET),
+        )
+    yield line(
+        ("apart    ", EMPHASIS),
+        duration(diff.elapsed.ns),
+        (f"  by the {diff.elapsed.clock} clock", QUIET),
+    )
+
+
+def change_parts(diff: Diff, *, cwd: str | None = None) -> Iterator[RenderableType]:
+    """Yield the sentences under their heading, and what was not compared."""
+    cwd = cwd or diff.current.process.cwd
+    when = instant(diff.baseline.captured_at_ns)
+    yield line(
+        ("What changed", HEADING), (f"  in {duration(diff.elapsed.ns)}, since {when}", QUIET)
+    )
+    found = list(change_sentences(diff, cwd=cwd))
+    yield from (_bullet(each) for each in found)
+    if not found:
+        yield _bullet(sentence("Nothing but counters that always run."))
+    yield from (_bullet(sentence((each, QUIET))) for each in diff.not_compared)
+
+
+def _bullet(text: Text) -> RenderableType:
+    return Hanging(" - ", text)
+
+
+def figure_parts(diff: Diff) -> Iterator[RenderableType]:
+    """Yield the tables of a comparison, each after an empty line."""
+    if not diff.same_process:
+        yield from _share_parts(diff.signatures, diff.current.process.cwd)
+        return
+    if diff.locals or diff.variables:
+        yield blank()
+        yield from _local_parts(diff)
+    if diff.gc:
+        yield blank()
+        yield _gc_table(diff)
+    figures = (*diff.process, *diff.interpreter)
+    if figures:
+        yield blank()
+        yield _figure_table(figures)
+
+
+def _local_parts(diff: Diff) -> Iterator[RenderableType]:
+    yield line(("Changed values", HEADING))
+    frame: object = None
+    for change in diff.locals[:_MAX_LOCALS]:
+        if (change.thread, change.frame) != frame:
+            frame = (change.thread, change.frame)
+            yield _local_place(change, diff)
+        yield from _value_changes(change.name, change.changes, change.more)
+    left = len(diff.locals) - _MAX_LOCALS
+    if left > 0:
+        yield line((f"  … {plural(left, 'local')} more", QUIET))
+    for variable in diff.variables:
+        yield from _value_changes(variable.expression, variable.changes, variable.more, indent=2)
+
+
+def _local_place(change: LocalChange, diff: Diff) -> Text:
+    place = sanitize(place_of(change.frame, diff.current.process.cwd))
+    return line(
+        "  ",
+        (name_of(change.thread), EMPHASIS),
+        f"  {fold_left(place, 40)} {change.frame.qualname}",
+    )
+
+
+def _value_changes(
+    name: str, changes: Sequence[ValueChange], more: int, *, indent: int = 4
+) -> Iterator[Text]:
+    for change in changes:
+        yield line(" " * indent, (f"{name}{change.path}", EMPHASIS), " ", *_words(change))
+    if more:
+        yield line(" " * indent, (f"… {plural(more, 'difference')} more in {name}", QUIET))
+
+
+def _words(change: ValueChange) -> tuple[str | Text | tuple[str, str], ...]:
+    old = None if change.before is None else describe(change.before, width=_VALUE_WIDTH)
+    new = None if change.after is None else describe(change.after, width=_VALUE_WIDTH)
+    if change.change is Change.REBOUND and new is not None:
+        return ("is another object with the same value: ", new)
+    if old is None or new is None:
+        return (f"{change.change}: ", new or old or "")
+    delta = change.length_delta
+    if delta and change.before and change.after:
+        lengths = (change.before.value.length or 0, change.after.value.length or 0)
+        return (
+            f"length {count(lengths[0])} -> {count(lengths[1])} ({signed(delta)})  ",
+            ("now ", QUIET),
+            new,
+        )
+    return (old, " -> ", new)
+
+
+def _gc_table(diff: Diff) -> RenderableType:
+    table = plain_table(
+        "generation",
+        "collections",
+        "per min",
+        "collected",
+        "per collection",
+        "uncollectable",
+        numbers_from=0,
+    )
+    for each in diff.gc:
+        per_min, yield_ = each.collections_per_min, each.collected_per_collection
+        cells = (
+            count(each.generation),
+            signed(each.collections.delta),
+            "" if per_min is None else f"{per_min:,.1f}",
+            signed(each.collected.delta),
+            "" if yield_ is None else f"{yield_:,.1f}",
+            signed(each.uncollectable.delta),
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    return Renderables(line(("Collector", HEADING), ("  between the two", QUIET)), Trimmed(table))
+
+
+def _figure_table(figures: Sequence[Figure]) -> RenderableType:
+    table = plain_table("", "before", "now", "change", "rate")
+    for figure in figures:
+        table.add_row(Text(figure.name), *(Text(cell) for cell in _figure_cells(figure)))
+    return Renderables(line(("Figures", HEADING)), Trimmed(table))
+
+
+def _figure_cells(figure: Figure) -> tuple[str, str, str, str]:
+    per_s = figure.rate_per_s
+    if figure.unit is Unit.BYTES:
+        return (
+            size(figure.before),
+            size(figure.after),
+            signed_size(figure.delta),
+            rate(per_s, in_bytes=True),
+        )
+    if figure.unit is Unit.NANOSECONDS:
+        share = "" if per_s is None or not figure.cumulative else cores(per_s / _NS_PER_S)
+        change = duration(figure.delta) if figure.delta else "0"
+        return (duration(figure.before), duration(figure.after), change, share)
+    return count(figure.before), count(figure.after), signed(figure.delta), rate(per_s)
+
+
+def _share_parts(shares: Sequence[SignatureShare], cwd: str | None) -> Iterator[RenderableType]:
+    if not shares:
+        return
+    yield blank()
+    yield line(("Where threads were", HEADING), ("  share of all stacks, by function", QUIET))
+    table = plain_table("before", "now", "points", "stacks", "innermost", numbers_from=0)
+    place = table.columns[4]
+    place.justify, place.no_wrap = "left", False
+    for share in shares[:_MAX_SHARES]:
+        cells = (
+            _percent(share.before, share.before_total),
+            _percent(share.after, share.after_total),
+            f"{share.points:+.1f}",
+            f"{count(share.before)} -> {count(share.after)}",
+        )
+        table.add_row(*(Text(cell) for cell in cells), Folded(place_words(share.frames, cwd)))
+    yield Trimmed(table)
+    if len(shares) > _MAX_SHARES:
+        yield line((f"… {plural(len(shares) - _MAX_SHARES, 'stack')} more", QUIET))
+
+
+def _percent(part: int, total: int) -> str:
+    return f"{part / total * 100:.1f} %" if total else ""

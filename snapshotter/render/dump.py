@@ -1,0 +1,136 @@
+"""The view of one snapshot, and the closer view of one of its threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group as Renderables
+
+from snapshotter.render.diff import change_parts, figure_parts
+from snapshotter.render.fit import Facts, Hanging, blank, line, sentence
+from snapshotter.render.header import (
+    capture_lines,
+    main_thread_line,
+    missing_lines,
+    process_lines,
+)
+from snapshotter.render.options import ViewOptions
+from snapshotter.render.stacks import Stack
+from snapshotter.render.styles import EMPHASIS, QUIET, WARN
+from snapshotter.render.tables import (
+    collector_section,
+    interpreter_section,
+    tasks_section,
+    variables_section,
+)
+from snapshotter.render.threads import counter_facts, dwell_text, name_of, threads_section
+from snapshotter.render.units import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from snapshotter.analysis import Diff, Dwell
+    from snapshotter.model import Snapshot, Thread
+
+__all__ = ["dump_view", "find_threads", "snapshot_parts", "thread_view"]
+
+_DEFAULT = ViewOptions()
+
+
+def dump_view(
+    snapshot: Snapshot,
+    *,
+    options: ViewOptions = _DEFAULT,
+    comparison: Diff | None = None,
+    dwells: Sequence[Dwell] = (),
+) -> RenderableType:
+    """Return everything a snapshot holds; with a comparison, what changed comes first."""
+    parts: list[RenderableType] = [
+        *process_lines(snapshot),
+        *capture_lines(snapshot),
+        *main_thread_line(snapshot),
+        *missing_lines(snapshot),
+    ]
+    if comparison is not None:
+        parts += [blank(), *change_parts(comparison, cwd=snapshot.process.cwd)]
+    parts += snapshot_parts(snapshot, options=options, dwells=dwells)
+    if comparison is not None:
+        parts += figure_parts(comparison)
+    return Renderables(*parts)
+
+
+def snapshot_parts(
+    snapshot: Snapshot, *, options: ViewOptions = _DEFAULT, dwells: Sequence[Dwell] = ()
+) -> Iterator[RenderableType]:
+    """Yield the sections of a snapshot below its head, each after an empty line."""
+    yield blank()
+    yield threads_section(snapshot, options=options, dwells=dwells)
+    if snapshot.tasks or snapshot.tasks_total:
+        yield blank()
+        yield tasks_section(snapshot)
+    if snapshot.variables:
+        yield blank()
+        yield variables_section(snapshot)
+    if snapshot.gc is not None:
+        yield blank()
+        yield collector_section(snapshot.gc)
+    if snapshot.interpreter is not None:
+        yield blank()
+        yield interpreter_section(snapshot.interpreter)
+
+
+def find_threads(snapshot: Snapshot, wanted: str) -> tuple[Thread, ...]:
+    """Return the threads that have this name, ident (decimal or hexadecimal) or native id."""
+    number = _number(wanted)
+    return tuple(
+        thread
+        for thread in snapshot.threads
+        if wanted in {thread.name, name_of(thread)}
+        or (number is not None and number in {thread.ident, thread.native_id})
+    )
+
+
+def _number(wanted: str) -> int | None:
+    try:
+        return int(wanted, 0)
+    except ValueError:
+        return None
+
+
+def thread_view(
+    snapshot: Snapshot, wanted: str, *, dwells: Sequence[Dwell] = ()
+) -> RenderableType | None:
+    """Return all of the threads called ``wanted``, values expanded; None if there is none."""
+    threads = find_threads(snapshot, wanted)
+    if not threads:
+        return None
+    parts: list[RenderableType] = [*process_lines(snapshot), *capture_lines(snapshot)]
+    for thread in threads:
+        parts += [blank(), *_thread_parts(thread, snapshot, dwells)]
+    return Renderables(*parts)
+
+
+def _thread_parts(
+    thread: Thread, snapshot: Snapshot, dwells: Sequence[Dwell]
+) -> Iterator[RenderableType]:
+    words = [f"ident {thread.ident:#x}"]
+    words += [f"native {thread.native_id}"] if thread.native_id is not None else []
+    words += ["main thread"] if thread.is_main else []
+    words += ["daemon"] if thread.daemon else []
+    words += ["holds the GIL"] if thread.holds_gil else []
+    words += [f"interpreter {thread.interpreter}"] if thread.interpreter else []
+    words.append(f"seen from {thread.view}")
+    yield line((name_of(thread), EMPHASIS))
+    yield Facts(words, prefix="  ")
+    if thread.counters is not None:
+        yield Facts(counter_facts(thread.counters), prefix="  ", style="")
+    for run in dwells:
+        if run.thread is thread:
+            yield Hanging("  ", dwell_text(run))
+    if thread.note or not thread.complete:
+        yield Hanging("  ", sentence((thread.note or "the stack is not complete", WARN)))
+    frames = plural(len(thread.frames), "frame")
+    yield line((f"  {frames}, most recent call first, all captured locals", QUIET))
+    yield Stack(thread.frames, snapshot, locals_="all", expanded=True)

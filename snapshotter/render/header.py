@@ -1,0 +1,121 @@
+"""The head of a snapshot: which process, when, how it was taken and what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snapshotter.model import MainState, View
+from snapshotter.render.fit import Facts, Hanging, clip, line, sentence
+from snapshotter.render.sanitize import sanitize
+from snapshotter.render.styles import BAD, EMPHASIS, WARN
+from snapshotter.render.units import duration, instant, plural, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from snapshotter.model import Capture, ProcessInfo, Snapshot
+
+__all__ = [
+    "capture_lines",
+    "main_thread_line",
+    "missing_lines",
+    "process_lines",
+    "program_of",
+    "views_of",
+]
+
+_PROGRAM_WIDTH = 60
+_MAIN_WORDS = {
+    MainState.BLOCKED: "The main thread was blocked",
+    MainState.STOPPED: "The main thread was stopped by a signal or a debugger",
+    MainState.ENDING: "The main thread is ending: it waits for other threads or runs exit handlers",
+    MainState.GONE: "The main thread has ended; other threads go on",
+}
+
+
+def program_of(process: ProcessInfo) -> str:
+    """Return what a person calls the process: "gunicorn -k gthread orders.wsgi:app"."""
+    words = [word for word in process.cmdline if word] or [process.executable]
+    first = words[0].rpartition("/")[2]
+    if first.startswith("python") and len(words) > 1:
+        words = words[1:]
+    words[0] = words[0].rpartition("/")[2] or words[0]
+    return clip(sanitize(" ".join(words)), _PROGRAM_WIDTH)
+
+
+def process_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
+    """Yield who the process is and the figures that the operating system has of it."""
+    process = snapshot.process
+    python = process.python
+    if snapshot.interpreter is not None and snapshot.interpreter.free_threaded:
+        python += " free-threaded"
+    yield line((program_of(process), EMPHASIS), f"  pid {process.pid}  Python {python}")
+    age_ns = snapshot.captured_at_ns - process.start_time_ns
+    figures = [f"uid {process.uid}"]
+    figures += [process.host] if process.host else []
+    figures += [f"container {process.container[:12]}"] if process.container else []
+    figures.append(f"up {duration(max(0, age_ns))}")
+    figures += [size(process.rss_bytes)] if process.rss_bytes is not None else []
+    figures += [f"{duration(process.cpu_ns)} processor time"] if process.cpu_ns is not None else []
+    figures += [plural(process.os_threads, "OS thread")] if process.os_threads is not None else []
+    figures += [plural(process.fds, "fd")] if process.fds is not None else []
+    yield Facts(figures)
+
+
+def views_of(capture: Capture) -> str:
+    """Return "inside and outside", "outside only" or "inside only"."""
+    if len(capture.views) > 1:
+        return "inside and outside"
+    return f"{capture.views[0]} only" if capture.views else "no view at all"
+
+
+def capture_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
+    """Yield when and how the snapshot was taken, and what the target felt of it."""
+    capture = snapshot.capture
+    number = "" if snapshot.tick is None else f" {snapshot.tick.sequence}"
+    yield line(
+        f"snapshot{number} of ",
+        (instant(snapshot.captured_at_ns), EMPHASIS),
+        f", seen from {views_of(capture)}",
+    )
+    costs = []
+    if capture.pause is not None:
+        slices = "" if capture.slices is None else f" in {plural(capture.slices, 'slice')}"
+        longest, total = duration(capture.pause.max_ns), duration(capture.pause.total_ns)
+        costs.append(f"pause {longest} at most, {total} in all{slices}")
+    elif View.INSIDE not in capture.views:
+        costs.append("no pause")
+    costs += [f"delivered in {duration(capture.delivery_ns)}"] if capture.delivery_ns else []
+    costs += [f"armed for {duration(capture.armed_ns)}"] if capture.armed_ns else []
+    costs += [f"carried by {_carrier(capture.carrier)}"] if capture.carrier else []
+    yield Facts(costs)
+    selection = [f"values {capture.values}", f"locals {capture.locals}"]
+    selection += [f"seen within {duration(capture.skew_ns)}"] if capture.skew_ns else []
+    yield Facts(selection)
+
+
+def _carrier(carrier: str) -> str:
+    return {"thread": "its own thread", "main": "the main thread"}.get(carrier, carrier)
+
+
+def main_thread_line(snapshot: Snapshot) -> Iterator[RenderableType]:
+    """Yield where the main thread is blocked, if it is: then the view from inside is missing."""
+    capture = snapshot.capture
+    words = _MAIN_WORDS.get(capture.main)
+    if words is None and View.INSIDE in capture.views:
+        return
+    words = words or "There was no view from inside"
+    detail = f": {capture.main_detail.rstrip('.')}" if capture.main_detail else ""
+    style = BAD if capture.main in {MainState.STOPPED, MainState.GONE} else WARN
+    yield Hanging("", sentence((f"{words}{detail}.", style)))
+
+
+def missing_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
+    """Yield what the snapshot does not have, and why."""
+    capture = snapshot.capture
+    if capture.complete and not capture.missing:
+        return
+    for missing in capture.missing or ("The snapshot is not complete.",):
+        yield Hanging("", sentence(("missing: ", WARN), missing))

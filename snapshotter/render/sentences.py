@@ -1,0 +1,232 @@
+"""What changed, in sentences: the number, the name and the place first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snapshotter.analysis import Change, Movement
+from snapshotter.analysis.signatures import place_signature
+from snapshotter.model import Origin
+from snapshotter.render.fit import names_of, place_of, sentence
+from snapshotter.render.styles import (
+    BAD,
+    EMPHASIS,
+    GOOD,
+    MOVEMENT,
+    MOVEMENT_WORDS,
+    MOVEMENT_WORDS_MANY,
+    QUIET,
+    WARN,
+)
+from snapshotter.render.threads import name_of
+from snapshotter.render.units import (
+    cores,
+    count,
+    duration,
+    plural,
+    rate,
+    signed,
+    size,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.text import Text
+
+    from snapshotter.analysis import Diff, Figure, Resize, ThreadChange
+    from snapshotter.model import Frame
+
+__all__ = ["change_sentences", "place_words", "stay_sentences"]
+
+MAX_RESIZES = 12
+_STAY_ORDER = (Movement.FROZEN, Movement.SPINNING, Movement.POLLING, Movement.REPEATING)
+
+
+def place_words(frames: Sequence[Frame], cwd: str | None) -> str:
+    """Return "orders/db.py:88 Pool.get": the innermost frame of the application.
+
+    Where that called something else, the innermost call of all follows: "(in Condition.wait)".
+    """
+    if not frames:
+        return "outside Python"
+    own = next((frame for frame in frames if frame.origin is Origin.APP), frames[0])
+    place = f"{place_of(own, cwd)} {own.qualname}"
+    return place if own is frames[0] else f"{place} (in {frames[0].qualname})"
+
+
+def change_sentences(diff: Diff, *, cwd: str | None = None) -> Iterator[Text]:
+    """Yield what changed between two snapshots, what is gravest first."""
+    if not diff.same_process:
+        yield sentence(("These are two different processes", BAD), ": ", _two_processes(diff))
+        return
+    if diff.nothing_changed:
+        yield _nothing(diff)
+    yield from stay_sentences(diff, cwd=cwd)
+    yield from _came_and_went(diff, cwd)
+    yield from (_resize(each, cwd) for each in diff.resizes[:MAX_RESIZES])
+    if len(diff.resizes) > MAX_RESIZES:
+        more = len(diff.resizes) - MAX_RESIZES
+        yield sentence((f"{plural(more, 'container')} more changed in length.", QUIET))
+    yield from _memory(diff)
+    yield from _tasks(diff)
+    yield from _collector(diff)
+    yield from _moved(diff)
+    yield from _locals(diff)
+
+
+def _two_processes(diff: Diff) -> str:
+    old, new = diff.baseline.process, diff.current.process
+    if old.pid == new.pid:
+        return f"pid {new.pid} was started again, or ran exec, in between."
+    here = "this host"
+    return f"pid {old.pid} on {old.host or here} and pid {new.pid} on {new.host or here}."
+
+
+def _nothing(diff: Diff) -> Text:
+    threads = plural(len(diff.threads), "thread")
+    return sentence(
+        ("Nothing changed", GOOD),
+        f" in {duration(diff.elapsed.ns)}: {threads} at the same places, and no local,"
+        " container, task or figure that is different.",
+    )
+
+
+def stay_sentences(diff: Diff, *, cwd: str | None = None) -> Iterator[Text]:
+    """Yield one sentence for the threads (idle ones aside) that stand at one place alike."""
+    groups: dict[object, list[ThreadChange]] = {}
+    for change in diff.threads:
+        if change.stays and change.idle is None and change.after is not None:
+            key = (_span(change, diff)[2], place_signature(change.after.frames))
+            groups.setdefault(key, []).append(change)
+    ordered = sorted(groups.values(), key=lambda group: _STAY_ORDER.index(_span(group[0], diff)[2]))
+    for group in ordered:
+        yield _stay(group, diff, cwd)
+
+
+def _span(change: ThreadChange, diff: Diff) -> tuple[int, int, Movement]:
+    """Return how long, over how many snapshots, and how: over its whole run where it is known."""
+    run = change.dwell
+    if run is not None and run.movement in _STAY_ORDER and run.snapshots > 1:
+        return run.duration_ns, run.snapshots, run.movement
+    return diff.elapsed.ns, 2, change.movement or Movement.UNKNOWN
+
+
+def _stay(group: Sequence[ThreadChange], diff: Diff, cwd: str | None) -> Text:
+    spans = [_span(change, diff) for change in group]
+    time_ns, snapshots, kind = min(spans, key=lambda span: span[0])
+    names = names_of([name_of(change.thread) for change in group], shown=4)
+    many = len(group) > 1
+    who = f"{plural(len(group), 'thread')} " if many else ""
+    least = "at least " if len({span[0] for span in spans}) > 1 else ""
+    verb = _VERBS[kind][many]
+    return sentence(
+        (who if many else f"{names} ", EMPHASIS),
+        (verb, MOVEMENT[kind]),
+        f" for {least}{duration(time_ns)} ({snapshots} snapshots): ",
+        (place_words(group[0].thread.frames, cwd), EMPHASIS),
+        f"; {_reason(kind, group)}",
+        (f" ({names})" if many else "", QUIET),
+    )
+
+
+_VERBS = {
+    Movement.FROZEN: ("has not moved", "have not moved"),
+    Movement.SPINNING: ("has been spinning", "have been spinning"),
+    Movement.POLLING: ("has been polling", "have been polling"),
+    Movement.REPEATING: ("has been at one place", "have been at one place"),
+}
+
+
+def _reason(kind: Movement, group: Sequence[ThreadChange]) -> str:
+    if len(group) > 1:
+        return MOVEMENT_WORDS_MANY[kind]
+    words = MOVEMENT_WORDS[kind]
+    counters = group[0].dwell.counters if group[0].dwell else group[0].counters
+    if counters is None or not counters.cores or kind is Movement.FROZEN:
+        return words
+    return f"{words}, {cores(counters.cores)}"
+
+
+def _came_and_went(diff: Diff, cwd: str | None) -> Iterator[Text]:
+    for change, verb, verbs, style in (
+        (Change.ADDED, "is new", "are new", WARN),
+        (Change.REMOVED, "is gone", "are gone", WARN),
+    ):
+        found = [each for each in diff.threads if each.change is change]
+        if not found:
+            continue
+        names = names_of([name_of(each.thread) for each in found])
+        number = "" if len(found) == 1 else f"{plural(len(found), 'thread')} "
+        place = f": {place_words(found[0].thread.frames, cwd)}" if len(found) == 1 else f": {names}"
+        yield sentence(
+            (number or f"{names} ", EMPHASIS), (verb if not number else verbs, style), place
+        )
+
+
+def _resize(resize: Resize, cwd: str | None) -> Text:
+    figure = resize.figure
+    where = " (variable)"
+    if resize.frame is not None:
+        where = f" in {place_of(resize.frame, cwd)} {resize.frame.qualname}"
+    verb = "grew" if figure.delta > 0 else "shrank"
+    pace = rate(figure.rate_per_s)
+    return sentence(
+        (resize.expression, EMPHASIS),
+        f"{where} ",
+        (verb, WARN if figure.delta > 0 else ""),
+        f" {count(figure.before)} -> {count(figure.after)} ({pace or signed(figure.delta)})",
+    )
+
+
+def _memory(diff: Diff) -> Iterator[Text]:
+    for figure in diff.process:
+        if not figure.delta or figure.name not in {"resident memory", "file descriptors"}:
+            continue
+        verb = "grew" if figure.delta > 0 else "fell"
+        in_bytes = figure.unit == "bytes"
+        number = size if in_bytes else count
+        yield sentence(
+            (figure.name.capitalize(), EMPHASIS),
+            f" {verb} {number(figure.before)}"
+            f" -> {number(figure.after)} ({rate(figure.rate_per_s, in_bytes=in_bytes)})",
+        )
+
+
+def _tasks(diff: Diff) -> Iterator[Text]:
+    if diff.tasks is None:
+        return
+    numbers = [
+        (sum(each.change is change for each in diff.tasks.changes), word)
+        for change, word in (
+            (Change.ADDED, "new"), (Change.REMOVED, "gone"), (Change.CHANGED, "elsewhere"),
+        )
+    ]  # fmt: skip
+    words = ", ".join(f"{count(number)} {word}" for number, word in numbers if number)
+    total: Figure | None = diff.tasks.total
+    if words or (total is not None and total.delta):
+        now = "" if total is None else f"{count(total.before)} -> {count(total.after)}"
+        yield sentence(("Tasks ", EMPHASIS), now, ": " if now and words else "", words)
+
+
+def _collector(diff: Diff) -> Iterator[Text]:
+    for words in diff.gc_settings:
+        yield sentence((words, WARN))
+    stuck = sum(each.uncollectable.delta for each in diff.gc)
+    if stuck > 0:
+        yield sentence((f"{plural(stuck, 'object')} more could not be collected.", WARN))
+
+
+def _moved(diff: Diff) -> Iterator[Text]:
+    moved = [each for each in diff.threads if each.movement is Movement.MOVED]
+    if moved:
+        names = names_of([name_of(each.thread) for each in moved])
+        number = f"{plural(len(moved), 'thread')} moved: " if len(moved) > 1 else ""
+        yield sentence((number, EMPHASIS), names, "" if number else " moved")
+
+
+def _locals(diff: Diff) -> Iterator[Text]:
+    changed = len(diff.locals)
+    if changed:
+        frames = len({(id(each.thread), id(each.frame)) for each in diff.locals})
+        yield sentence(f"{plural(changed, 'local')} changed in {plural(frames, 'frame')}")

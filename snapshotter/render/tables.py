@@ -1,0 +1,171 @@
+"""The rest of a snapshot: collector, interpreter, asyncio tasks and variables."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from rich.console import Group as Renderables
+from rich.table import Table
+from rich.text import Text
+
+from snapshotter.analysis import Seen
+from snapshotter.analysis.signatures import place_signature
+from snapshotter.render.fit import Facts, Hanging, Trimmed, blank, line, names_of, sentence
+from snapshotter.render.stacks import Stack
+from snapshotter.render.styles import EMPHASIS, HEADING, QUIET, WARN
+from snapshotter.render.units import count, duration, plural, size
+from snapshotter.render.values import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from snapshotter.model import GcState, Interpreter, Snapshot, Task, Variable
+
+__all__ = [
+    "collector_section",
+    "interpreter_section",
+    "plain_table",
+    "tasks_section",
+    "variables_section",
+]
+
+_SEPARATOR = "  ·  "
+_MAX_TASK_GROUPS = 20
+
+
+def plain_table(*columns: str, numbers_from: int = 1) -> Table:
+    """Return a table without lines; columns from ``numbers_from`` on are numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    for index, column in enumerate(columns):
+        number = index >= numbers_from
+        table.add_column(
+            Text(column), justify="right" if number else "left", no_wrap=True, overflow="ellipsis"
+        )
+    return table
+
+
+def collector_section(gc: GcState) -> RenderableType:
+    """Return the collector's state and one row for each generation."""
+    words = ["enabled" if gc.enabled else "DISABLED"]
+    words += [f"{count(gc.freeze_count)} frozen objects"] if gc.freeze_count else []
+    words += [f"{count(gc.garbage)} in gc.garbage"] if gc.garbage else []
+    words += [f"callbacks: {', '.join(gc.callbacks)}"] if gc.callbacks else []
+    style = "" if gc.enabled and not gc.garbage else WARN
+    heading = line(("Collector", HEADING), "  ", (_SEPARATOR.join(words), style))
+    extras = sorted({key for generation in gc.generations for key in generation.extra})
+    table = plain_table(
+        "generation", "count", "threshold", "collections", "collected", "uncollectable", *extras,
+        numbers_from=0,
+    )  # fmt: skip
+    for number, generation in enumerate(gc.generations):
+        figures = (
+            number, generation.count, generation.threshold, generation.collections,
+            generation.collected, generation.uncollectable,
+        )  # fmt: skip
+        extra = (_extra(key, generation.extra.get(key)) for key in extras)
+        table.add_row(*(Text(count(each)) for each in figures), *(Text(each) for each in extra))
+    return Renderables(heading, Trimmed(table))
+
+
+def _extra(key: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if key == "duration":
+        return duration(round(value * 1_000_000_000))
+    return count(value) if isinstance(value, int) else f"{value:,.3f}"
+
+
+def interpreter_section(interpreter: Interpreter) -> RenderableType:
+    """Return the figures of the interpreter that are known."""
+    known = [
+        f"{count(number)} {name}"
+        for number, name in (
+            (interpreter.allocated_blocks, "allocated blocks"),
+            (interpreter.modules, "modules"),
+        )
+        if number is not None
+    ]
+    if interpreter.interpreters is not None:
+        known.append(plural(interpreter.interpreters, "interpreter"))
+    if interpreter.recursion_limit is not None:
+        known.append(f"recursion limit {count(interpreter.recursion_limit)}")
+    if interpreter.switch_interval_ns is not None:
+        known.append(f"switch interval {duration(interpreter.switch_interval_ns)}")
+    if interpreter.tracemalloc_bytes is not None:
+        peak = interpreter.tracemalloc_peak_bytes
+        known.append(
+            f"{size(interpreter.tracemalloc_bytes)} traced"
+            + (f" (peak {size(peak)})" if peak is not None else "")
+        )
+    if interpreter.gil_holder is not None:
+        known.append(f"GIL held by native thread {interpreter.gil_holder}")
+    handlers = ", ".join(
+        f"{_signal_name(each.signum)} {each.handler}" for each in interpreter.signal_handlers
+    )
+    parts: list[RenderableType] = [line(("Interpreter", HEADING), f"  {interpreter.version}")]
+    parts += [Facts(known, prefix="  ", style="")]
+    parts += [Hanging("  ", sentence("signal handlers: ", handlers))] if handlers else []
+    return Renderables(*parts)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def tasks_section(snapshot: Snapshot) -> RenderableType:
+    """Return asyncio tasks, grouped by state, what they wait for and coroutine stack."""
+    total = len(snapshot.tasks) if snapshot.tasks_total is None else snapshot.tasks_total
+    groups = _task_groups(snapshot.tasks)
+    seen = "" if total <= len(snapshot.tasks) else f", {count(len(snapshot.tasks))} of them seen"
+    parts: list[RenderableType] = [
+        line(("Tasks", HEADING), f"  {count(total)}{seen}", (", most recent call first", QUIET))
+    ]
+    for group in groups[:_MAX_TASK_GROUPS]:
+        parts += [blank(), *_task_group(group, snapshot)]
+    left = sum(len(group) for group in groups[_MAX_TASK_GROUPS:])
+    parts += [blank(), line((f"… {plural(left, 'task')} more", QUIET))] if left else []
+    return Renderables(*parts)
+
+
+def _task_groups(tasks: Sequence[Task]) -> list[list[Task]]:
+    found: dict[object, list[Task]] = {}
+    for task in tasks:
+        # What is waited for may name one task by its address: its type is enough to group.
+        waits = (task.waits_for or "").split(" ")[0]
+        key = (task.state, waits, place_signature(task.frames))
+        found.setdefault(key, []).append(task)
+    return sorted(found.values(), key=len, reverse=True)
+
+
+def _task_group(group: Sequence[Task], snapshot: Snapshot) -> Iterator[RenderableType]:
+    first = group[0]
+    names = [task.name or hex(task.identity) for task in group]
+    title = f"{plural(len(group), 'task')} with this stack: " if len(group) > 1 else ""
+    waits = ""
+    if first.waits_for:
+        waits = f", waits for {first.waits_for if len(group) == 1 else first.waits_for.split()[0]}"
+    name = (names_of(names), "" if title else EMPHASIS)
+    yield Hanging("", sentence((title, EMPHASIS), name, (f"  {first.state}{waits}", QUIET)))
+    yield Stack(first.frames, snapshot, locals_="none")
+
+
+def variables_section(snapshot: Snapshot) -> RenderableType:
+    """Return the variables that were asked for, or why one could not be read."""
+    return Renderables(
+        line(("Variables", HEADING)),
+        *(_variable(each, snapshot) for each in snapshot.variables),
+    )
+
+
+def _variable(variable: Variable, snapshot: Snapshot) -> Text:
+    if variable.node is None:
+        problem = variable.problem or "not captured"
+        return line("  ", variable.expression, "  ", (problem, WARN))
+    value = describe(Seen(snapshot.values, variable.node), width=200)
+    return line("  ", variable.expression, " = ", value)

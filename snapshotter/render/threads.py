@@ -1,0 +1,206 @@
+"""Threads grouped by signature, with the idle ones out of the way and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import Group as Renderables
+
+from snapshotter.analysis import group_threads, idle_reason
+from snapshotter.analysis.align import same_thread
+from snapshotter.model import View
+from snapshotter.render.fit import Facts, Hanging, blank, line, names_of, sentence
+from snapshotter.render.stacks import Stack
+from snapshotter.render.styles import (
+    EMPHASIS,
+    HEADING,
+    MOVEMENT,
+    MOVEMENT_WORDS,
+    MOVEMENT_WORDS_MANY,
+    QUIET,
+    WARN,
+)
+from snapshotter.render.units import clock, cores, count, duration, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from snapshotter.analysis import Dwell, Group, Movement
+    from snapshotter.model import Counters, Snapshot, Thread
+    from snapshotter.render.options import ViewOptions
+
+__all__ = ["counter_facts", "dwell_text", "name_of", "threads_section"]
+
+_SEPARATOR = "  ·  "
+_STATES = {
+    "R": "on a processor or waiting for one",
+    "S": "asleep",
+    "D": "in uninterruptible sleep",
+    "T": "stopped",
+    "t": "stopped by a debugger",
+    "Z": "ended",
+    "I": "idle",
+}
+
+
+def name_of(thread: Thread) -> str:
+    """Return a thread's name, or what stands for it when the view did not tell."""
+    if thread.name:
+        return thread.name
+    if thread.is_main:
+        return "MainThread"
+    return f"thread {thread.native_id if thread.native_id is not None else hex(thread.ident)}"
+
+
+def threads_section(
+    snapshot: Snapshot, *, options: ViewOptions, dwells: Sequence[Dwell] = ()
+) -> RenderableType:
+    """Return the threads of a snapshot: groups that do something, then how many were hidden."""
+    busy, idle = _split(snapshot.threads, options)
+    groups = group_threads((*busy, *idle) if options.show_all else busy)
+    groups = tuple(sorted(groups, key=lambda group: group.threads[0] in idle))
+    parts: list[RenderableType] = [_heading(snapshot, groups)]
+    for group in groups:
+        parts += [blank(), *_group_parts(group, snapshot, options, dwells)]
+    if idle and not options.show_all:
+        parts += [blank(), _hidden(idle, options)]
+    return Renderables(*parts)
+
+
+def _split(threads: Sequence[Thread], options: ViewOptions) -> tuple[list[Thread], list[Thread]]:
+    busy: list[Thread] = []
+    idle: list[Thread] = []
+    for thread in threads:
+        reason = idle_reason(thread.frames, options.catalogue)
+        (busy if reason is None else idle).append(thread)
+    return busy, idle
+
+
+def _heading(snapshot: Snapshot, groups: Sequence[Group]) -> Text:
+    shown = sum(len(group.threads) for group in groups)
+    total = len(snapshot.threads)
+    number = count(total) if shown == total else f"{count(shown)} of {count(total)}"
+    stacks = f" with {plural(len(groups), 'different stack')}" if groups else ""
+    order = ", most recent call first" if groups else ""
+    return line(("Threads", HEADING), f"  {number}{stacks}", (order, QUIET))
+
+
+def _group_parts(
+    group: Group, snapshot: Snapshot, options: ViewOptions, dwells: Sequence[Dwell]
+) -> Iterator[RenderableType]:
+    first = group.threads[0]
+    if len(group.threads) == 1:
+        yield _title_of_one(first, snapshot)
+        yield from _facts_of_one(first)
+    else:
+        names = names_of([name_of(thread) for thread in group.threads], shown=10)
+        number = plural(len(group.threads), "thread")
+        yield Hanging("", sentence((f"{number} with this stack: ", EMPHASIS), names))
+        yield from _facts_of_many(group)
+    yield from _dwell_lines(group.threads, dwells)
+    idle = idle_reason(group.frames, options.catalogue)
+    if idle is not None:
+        yield line(("  idle: ", QUIET), (idle, QUIET))
+    example = _with_locals(group.threads) if options.locals != "none" else None
+    if example is not None and len(group.threads) > 1:
+        yield line((f"  locals are those of {name_of(example)}", QUIET))
+    yield Stack((example or first).frames, snapshot, locals_=options.locals)
+
+
+def _title_of_one(thread: Thread, snapshot: Snapshot) -> Text:
+    words = [] if thread.native_id is None else [f"native {thread.native_id}"]
+    words += ["daemon"] if thread.daemon else []
+    words += ["main thread"] if thread.is_main and thread.name != "MainThread" else []
+    words += [f"interpreter {thread.interpreter}"] if thread.interpreter else []
+    if thread.view is View.OUTSIDE and View.INSIDE in snapshot.capture.views:
+        words.append("seen from outside")
+    title = line((name_of(thread), EMPHASIS), "  ", (_SEPARATOR.join(words), QUIET))
+    return title.append("  ·  holds the GIL", WARN) if thread.holds_gil else title
+
+
+def _facts_of_one(thread: Thread) -> Iterator[RenderableType]:
+    if thread.counters is not None:
+        yield Facts(counter_facts(thread.counters), prefix="  ")
+    if not thread.complete or thread.note:
+        note = thread.note or "the stack is not complete"
+        yield Hanging("  ", sentence((note, WARN)))
+
+
+def counter_facts(counters: Counters) -> list[str]:
+    """Return facts such as "asleep in futex_do_wait" and "40 ms processor time"."""
+    state = _STATES.get(counters.state, f"state {counters.state}")
+    parts = [f"{state} in {counters.wchan}" if counters.wchan else state]
+    switches = [
+        f"{count(number)} {kind}"
+        for number, kind in (
+            (counters.voluntary_switches, "voluntary"),
+            (counters.involuntary_switches, "involuntary"),
+        )
+        if number is not None
+    ]
+    parts += [f"{', '.join(switches)} switches"] if switches else []
+    if counters.cpu_ns is not None:
+        parts.append(f"{duration(counters.cpu_ns)} processor time")
+    return parts
+
+
+def _facts_of_many(group: Group) -> Iterator[RenderableType]:
+    states = Counter(
+        _STATES.get(thread.counters.state, thread.counters.state)
+        for thread in group.threads
+        if thread.counters is not None
+    )
+    if states:
+        words = (
+            f"all {state}" if number == len(group.threads) else f"{count(number)} {state}"
+            for state, number in states.most_common()
+        )
+        yield Facts(words, prefix="  ")
+    holder = next((thread for thread in group.threads if thread.holds_gil), None)
+    if holder is not None:
+        yield line("  ", (f"{name_of(holder)} holds the GIL", WARN))
+
+
+def _dwell_lines(threads: Sequence[Thread], dwells: Sequence[Dwell]) -> Iterator[RenderableType]:
+    """Yield one line for each movement that threads of a group have had since they stand here."""
+    found: dict[Movement, list[Dwell]] = {}
+    for run in dwells:
+        if run.movement is not None and any(same_thread(run.thread, each) for each in threads):
+            found.setdefault(run.movement, []).append(run)
+    for runs in found.values():
+        shortest = min(runs, key=lambda run: run.duration_ns)
+        some = len(runs) < len(threads)
+        who = f"{names_of([name_of(run.thread) for run in runs])}: " if some else ""
+        yield Hanging("  ", sentence(who, dwell_text(shortest, many=len(runs) > 1)))
+
+
+def dwell_text(run: Dwell, *, many: bool = False) -> Text:
+    """Return since when a thread stands where it stands, and what the kernel says of it."""
+    if run.movement is None:
+        return sentence(("not seen at this place before", QUIET))
+    share = ""
+    if run.counters is not None and run.counters.cores and not many:
+        share = f" ({cores(run.counters.cores)})"
+    words = MOVEMENT_WORDS_MANY if many else MOVEMENT_WORDS
+    return sentence(
+        (run.movement.value, MOVEMENT[run.movement]),
+        f" at this place for at least {duration(run.duration_ns)}"
+        f" ({run.snapshots} snapshots, since {clock(run.since_ns)}):"
+        f" {words[run.movement]}{share}",
+    )
+
+
+def _with_locals(threads: Sequence[Thread]) -> Thread | None:
+    return next((each for each in threads if any(f.locals for f in each.frames)), None)
+
+
+def _hidden(idle: Sequence[Thread], options: ViewOptions) -> RenderableType:
+    reasons = Counter(idle_reason(thread.frames, options.catalogue) for thread in idle)
+    words = ", ".join(f"{count(number)} {reason}" for reason, number in reasons.most_common())
+    hidden = plural(len(idle), "idle thread")
+    main = ", the main thread among them" if any(thread.is_main for thread in idle) else ""
+    return Hanging("", sentence((f"{hidden} hidden{main}: {words} (--all shows them)", QUIET)))
