@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from snapshotter.record.events import Stopped, Waiting
 from snapshotter.record.stop import StopReason
@@ -65,7 +65,10 @@ class Limits:
 
 
 class Fleet:
-    """Runs recorders until they have ended, the limits are reached or ``stop`` is set."""
+    """Runs recorders until they have ended, the limits are reached or ``stop`` is set.
+
+    Use it as a context manager: only its end closes the recordings.
+    """
 
     def __init__(
         self,
@@ -86,23 +89,20 @@ class Fleet:
         self._admit(recorders)
 
     def events(self) -> Iterator[Event]:
-        """Yield what happens. Every recording is closed in order however the iteration ends."""
-        try:
-            while self._stop.reason is None and self._going():
-                yield from self._round()
-        except GeneratorExit:
-            self._finish(self._stop.reason or StopReason.READER_GONE)
-            raise
-        except KeyboardInterrupt:
-            self._finish(StopReason.INTERRUPT)
-            raise
-        except BaseException as error:
-            self._finish(f"ended by an error of snapshotter: {type(error).__name__}")
-            raise
+        """Yield what happens, until nothing more will."""
+        while self._stop.reason is None and self._going():
+            yield from self._round()
         reason = self._stop.reason
         if reason is not None:
             self._finish(reason)
             yield Stopped(reason)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Close every recording in order, however it came to the end."""
+        self._finish(self._stop.reason or _reason_of(error))
 
     def _going(self) -> bool:
         return bool(self._running) or not (self._newcomers is None or self._newcomers.over())
@@ -165,3 +165,11 @@ class Fleet:
         with ExitStack() as stack:  # All of them, even if one cannot be closed.
             for recorder in self._running:
                 stack.callback(recorder.finish, reason)
+
+
+def _reason_of(error: BaseException | None) -> str:
+    if error is None or isinstance(error, BrokenPipeError):
+        return StopReason.READER_GONE
+    if isinstance(error, KeyboardInterrupt):
+        return StopReason.INTERRUPT
+    return f"ended by an error of snapshotter: {type(error).__name__}"

@@ -62,18 +62,27 @@ class Recorder:
     """Takes a snapshot at each due time of ``schedule`` and writes it with ``writer``.
 
     A due time that comes up later than half an interval is left out, and so are all that passed
-    while a snapshot was under way: never two in a row to catch up.
+    while a snapshot was under way: never two in a row to catch up. ``first_sequence`` is the
+    number of the first snapshot; one that could not be written leaves its number to the next, so
+    that the numbers are those of the files.
     """
 
     def __init__(
-        self, observed: Observed, writer: Writer | None, *, schedule: Schedule, clock: Clock
+        self,
+        observed: Observed,
+        writer: Writer | None,
+        *,
+        schedule: Schedule,
+        clock: Clock,
+        first_sequence: int = 1,
     ) -> None:
         self._observed = observed
         self._writer = writer
         self._schedule = schedule
         self._clock = clock
         self._due = next(schedule)
-        self._sequence = 0
+        self._sequence = first_sequence
+        self._taken = 0
         self._trouble: str | None = None
         self._ended = False
         self._finished = False
@@ -91,7 +100,7 @@ class Recorder:
     @property
     def taken(self) -> int:
         """Return how many snapshots were taken, written or not."""
-        return self._sequence
+        return self._taken
 
     @property
     def ended(self) -> bool:
@@ -137,7 +146,7 @@ class Recorder:
         except SnapshotterError as error:
             yield self._miss(self._due.at_ns, MissedReason.FAILED, detail=error.message)
         else:
-            self._sequence += 1
+            self._taken += 1
             tick = Tick(
                 sequence=self._sequence,
                 due_at_ns=self._wall_of(self._due.at_ns),
@@ -147,17 +156,19 @@ class Recorder:
 
     def _store(self, snapshot: Snapshot) -> Iterator[Event]:
         if self._writer is None:
+            self._sequence += 1
             yield SnapshotTaken(snapshot)
             return
         try:
             path = self._writer.append(snapshot)
-        except StorageError as error:
+        except SnapshotterError as error:
             yield SnapshotTaken(snapshot)
             yield self._miss(self._due.at_ns, MissedReason.STORAGE, detail=error.message)
             if error.message != self._trouble:
                 self._trouble = error.message
                 yield StorageTrouble(self.pid, error.message)
             return
+        self._sequence += 1
         yield SnapshotTaken(snapshot, path)
         if self._trouble is not None:
             self._trouble = None

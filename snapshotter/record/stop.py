@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
-__all__ = ["StopReason", "StopToken", "stop_on_signals"]
+__all__ = ["StopReason", "StopToken", "interrupt_on_signals", "stop_on_signals"]
 
 
 class StopReason(StrEnum):
@@ -102,6 +102,21 @@ class StopToken:
 
 
 @contextmanager
+def interrupt_on_signals() -> Iterator[None]:
+    """Have the first SIGINT, SIGTERM or SIGHUP raise KeyboardInterrupt, and ignore all others.
+
+    For work that is short: whatever ends us, a request is withdrawn and an unfinished file removed.
+    """
+
+    def handle(_signum: int, _: FrameType | None) -> None:
+        _ignore_signals()
+        raise KeyboardInterrupt
+
+    with _handlers(handle):
+        yield
+
+
+@contextmanager
 def stop_on_signals(token: StopToken) -> Iterator[None]:
     """Have SIGINT, SIGTERM and SIGHUP set ``token``; the second one interrupts at once.
 
@@ -114,10 +129,20 @@ def stop_on_signals(token: StopToken) -> Iterator[None]:
         if token.reason is None:
             token.set(_REASONS[signal.Signals(signum)])
             return
-        for number in _REASONS:
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         raise KeyboardInterrupt
 
+    with _handlers(handle):
+        yield
+
+
+def _ignore_signals() -> None:
+    for number in _REASONS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _handlers(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     with ExitStack() as stack:
         for number in _REASONS:
             before = signal.getsignal(number)

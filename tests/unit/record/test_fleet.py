@@ -1,5 +1,4 @@
 from collections import deque
-from contextlib import closing
 
 import pytest
 
@@ -132,20 +131,27 @@ def test_a_second_interrupt_in_the_middle_of_a_dump_still_closes_everything() ->
         raise KeyboardInterrupt
 
     bench.observed[2].capture = interrupt  # type: ignore[method-assign,assignment]
-    with pytest.raises(KeyboardInterrupt), closing(bench.fleet().events()) as events:
-        list(events)
+    with pytest.raises(KeyboardInterrupt), bench.fleet() as fleet:
+        list(fleet.events())
     assert [bench.observed[pid].closed for pid in (1, 2)] == [1, 1]
     assert [bench.writers[pid].reasons for pid in (1, 2)] == [[StopReason.INTERRUPT]] * 2
 
 
 def test_a_reader_that_goes_away_closes_everything() -> None:
     bench = Bench(1)
-    with closing(bench.fleet().events()) as events:
-        for event in events:
+    with pytest.raises(BrokenPipeError), bench.fleet() as fleet:
+        for event in fleet.events():
             if isinstance(event, SnapshotTaken):
-                break
+                raise BrokenPipeError
     assert bench.observed[1].closed == 1
     assert bench.writers[1].reasons == [StopReason.READER_GONE]
+
+
+def test_recordings_that_never_began_are_closed_too() -> None:
+    bench = Bench(1)
+    with bench.fleet():
+        pass
+    assert bench.observed[1].closed == 1
 
 
 def test_one_that_cannot_be_closed_does_not_keep_the_others_open() -> None:
@@ -155,8 +161,8 @@ def test_one_that_cannot_be_closed_does_not_keep_the_others_open() -> None:
         raise OSError
 
     bench.observed[1].close = refuse  # type: ignore[method-assign]
-    with pytest.raises(OSError), closing(bench.fleet(for_s=5).events()) as events:  # noqa: PT011
-        list(events)
+    with pytest.raises(OSError), bench.fleet(for_s=5) as fleet:  # noqa: PT011
+        list(fleet.events())
     assert bench.observed[2].closed == 1
 
 

@@ -1,0 +1,70 @@
+"""What all commands share: the form of their help, and ``--color`` wherever it is typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.console import ColorMode
+from snapshotter.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["EXIT_CODES", "Command", "color_option"]
+
+EXIT_CODES = {
+    ExitCode.DONE: "done",
+    ExitCode.FINDINGS: "findings",
+    ExitCode.USAGE: "wrong use",
+    ExitCode.NO_TARGET: "no such process, or not a CPython 3.14 or later",
+    ExitCode.NOT_PERMITTED: "not permitted, or disabled in the target",
+    ExitCode.NO_SNAPSHOT: "no snapshot in time, or none that could be written",
+    ExitCode.UNREADABLE_FILE: "unreadable file",
+    ExitCode.INTERNAL: "a bug of snapshotter",
+    ExitCode.INTERRUPTED: "ended with Ctrl-C",
+}
+"""What each exit code means, in words for the help."""
+
+
+def color_option() -> click.Option:
+    """Return the option that decides on colours; ``cli.console`` looks it up."""
+    return click.Option(
+        ["--color"],
+        type=click.Choice([mode.value for mode in ColorMode]),
+        expose_value=False,
+        callback=_keep_color,
+        help="Colours: auto (on a terminal, unless NO_COLOR is set), always or never.",
+    )
+
+
+class Command(click.Command):
+    """A command whose help ends with examples and with the exit codes it can have."""
+
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 -- handed on to click as they are
+        examples: Sequence[str] = (),
+        exits: Sequence[ExitCode] = (),
+        **kwargs: Any,  # noqa: ANN401 -- as above
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = tuple(examples)
+        self.exits = tuple(exits)
+        self.params.append(color_option())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples and the exit codes below the options."""
+        if self.examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.examples))
+        if self.exits:
+            with formatter.section("Exit codes"):
+                formatter.write_dl([(str(int(code)), EXIT_CODES[code]) for code in self.exits])
+        super().format_epilog(ctx, formatter)
+
+
+def _keep_color(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.find_root().meta["color"] = ColorMode(value)

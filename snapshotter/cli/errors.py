@@ -1,0 +1,111 @@
+"""The only place that prints errors and decides exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from snapshotter.errors import ExitCode, SnapshotterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import click
+
+__all__ = ["exit_code_of", "print_error", "print_note"]
+
+_MESSAGES = "docs/reference/messages.md"
+
+
+def exit_code_of(run: Callable[[], int]) -> int:
+    """Call ``run`` and return its exit code, or that of the error it ended with, printed."""
+    try:
+        _never_fail_on_a_character()
+        code = int(run())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _reader_is_gone()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except SnapshotterError as error:
+        print_error(error)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 -- the last line of defence: tell it, do not dump it
+        return _other_exit_code(error)
+    return code
+
+
+def print_error(error: SnapshotterError) -> None:
+    """Print the sentence, the next step and where to read more."""
+    _print(f"snap: {error.message}")
+    if error.hint:
+        _print(f"  try: {error.hint}")
+    _print(f"  see: {_MESSAGES}#{error.slug}")
+
+
+def print_note(sentence: str) -> None:
+    """Print something worth knowing that is neither a result nor an error."""
+    _print(f"snap: {sentence}")
+
+
+def _other_exit_code(error: Exception) -> int:
+    import click  # noqa: PLC0415 -- start-up: most runs never come here
+
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.Abort):
+        return ExitCode.INTERRUPTED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        _print(error.format_message())
+        return ExitCode.USAGE
+    if isinstance(error, click.ClickException):
+        print_error(_as_usage_error(error))
+        return ExitCode.USAGE
+    return _our_bug(error)
+
+
+def _as_usage_error(error: click.ClickException) -> SnapshotterError:
+    """Click's complaints about the command line, in our form."""
+    from snapshotter.cli.params import usage_error  # noqa: PLC0415 -- as above
+
+    return usage_error(error)
+
+
+def _our_bug(error: Exception) -> int:
+    if os.environ.get("SNAP_DEBUG") == "1":
+        import traceback  # noqa: PLC0415 -- only here
+
+        traceback.print_exception(error)
+    _print(f"snap: this is a bug of snapshotter: {type(error).__name__}: {error}")
+    _print("  try: run it again with SNAP_DEBUG=1 and report what it prints, with `snap --version`")
+    _print(f"  see: {_MESSAGES}#internal-error")
+    return ExitCode.INTERNAL
+
+
+def _print(text: str) -> None:
+    """Print on stderr, without what a target could have put in to talk to the terminal."""
+    from snapshotter.render.sanitize import sanitize  # noqa: PLC0415 -- start-up
+
+    # A closed stderr must not turn one error into another.
+    with suppress(OSError, ValueError):
+        sys.stderr.write("".join(f"{sanitize(line)}\n" for line in text.split("\n")))
+
+
+def _reader_is_gone() -> int:
+    """``snap view … | head``: done, as far as anybody wants to know."""
+    # Python flushes stdout once more at exit and would complain about it.
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    return ExitCode.DONE
+
+
+def _never_fail_on_a_character() -> None:
+    """A terminal in another encoding shows escapes where it cannot show the character."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

@@ -1,0 +1,103 @@
+"""Parameter types of the command line, and click's complaints in our words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.units import parse_duration_ns, parse_size_bytes
+from snapshotter.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
+
+__all__ = ["DURATION", "PID", "SIZE", "usage_error"]
+
+_LARGEST_PID = 1 << 22
+
+
+class _Parsed(click.ParamType[Any]):
+    """A type made of a function that raises UsageError."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> object:
+        """Return the parsed text; what is no text was parsed already."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except UsageError as error:
+            self.fail(error.message, param, ctx)
+
+
+class _Pid(_Parsed):
+    """A process id; completes to the Python processes of this machine."""
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 -- click's signature
+        param: click.Parameter,  # noqa: ARG002 -- click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the processes that could be meant."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 -- start-up
+
+        from snapshotter.attach.pythons import find_pythons  # noqa: PLC0415 -- start-up
+
+        return [
+            CompletionItem(str(process.pid), help=" ".join(process.cmdline)[:60])
+            for process in find_pythons()
+            if process.attachable and str(process.pid).startswith(incomplete)
+        ]
+
+
+def _parse_pid(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _LARGEST_PID:
+        raise UsageError(f"{text!r} is not a process id.")
+    return int(text)
+
+
+DURATION = _Parsed("duration", parse_duration_ns)
+SIZE = _Parsed("size", parse_size_bytes)
+PID = _Pid("pid", _parse_pid)
+
+
+def usage_error(error: click.ClickException) -> UsageError:
+    """Return click's complaint as one sentence, with the help of that command as next step."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context is not None else "snap"
+    return UsageError(_sentence(error) + _where_from(error), hint=f"{command} --help")
+
+
+def _sentence(error: click.ClickException) -> str:
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        return f"{error.param.make_metavar(_context_of(error)).rstrip('.')} is missing."
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        return f"{_name(error.param)}: {error.message}"
+    return error.format_message()
+
+
+def _context_of(error: click.UsageError) -> click.Context:
+    return error.ctx or click.get_current_context()
+
+
+def _name(param: click.Parameter) -> str:
+    if isinstance(param, click.Option):
+        return max(param.opts, key=len)
+    return param.human_readable_name
+
+
+def _where_from(error: click.ClickException) -> str:
+    """Tell that it stands in a settings file: nobody would look there for it."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
+        return ""
+    source = error.ctx.get_parameter_source(error.param.name or "")
+    return " (from the settings file)" if source is click.ParameterSource.DEFAULT_MAP else ""

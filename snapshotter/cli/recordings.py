@@ -1,0 +1,156 @@
+"""Opening what a watch records: an observer, a directory and a recorder for each process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import snapshotter
+from snapshotter.cli.errors import print_note
+from snapshotter.errors import NoSuchProcessError, SnapshotterError
+from snapshotter.record.capture import Observer
+from snapshotter.record.recorder import Recorder
+from snapshotter.record.schedule import Schedule
+from snapshotter.store.info import RecordingInfo
+from snapshotter.store.names import dump_files, recording_name
+from snapshotter.store.writer import RecordingWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from snapshotter.cli.targets import Targets
+    from snapshotter.model import ProcessInfo
+    from snapshotter.record.clock import Clock
+    from snapshotter.record.options import CaptureOptions
+    from snapshotter.store.retention import Retention
+
+__all__ = ["Follower", "RecordingPlan", "Recordings"]
+
+_LOOK_NS = (1_000_000_000, 10_000_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingPlan:
+    """What all recordings of one watch have in common; ``interval_ns`` between two snapshots.
+
+    ``directory`` is the recording itself when there is but one process, else the directory that
+    the recordings lie in; None is the current directory.
+    """
+
+    options: CaptureOptions
+    interval_ns: int
+    retention: Retention
+    directory: Path | None
+    several: bool
+
+
+class Recordings:
+    """Makes recorders, and remembers where they write."""
+
+    def __init__(self, plan: RecordingPlan, clock: Clock) -> None:
+        self._plan = plan
+        self._clock = clock
+        self.directories: dict[int, Path] = {}
+        """The directory of each process that was opened, in that order."""
+
+    def open_all(self, pids: Iterable[int]) -> list[Recorder]:
+        """Open all of them, or none: the first that cannot be opened is an error."""
+        recorders: list[Recorder] = []
+        try:
+            recorders.extend(self.open(pid) for pid in pids)
+        except BaseException:
+            for recorder in recorders:
+                recorder.finish("never began")
+            raise
+        return recorders
+
+    def open(self, pid: int) -> Recorder:
+        """Return the recorder of one process, the first snapshot of which is due now."""
+        observer = Observer.open(pid, self._plan.options)
+        try:
+            directory = self._directory(observer.process)
+            writer = RecordingWriter.create(
+                directory, self._info(observer.process), retention=self._plan.retention
+            )
+        except BaseException:
+            observer.close()
+            raise
+        self.directories[pid] = directory
+        schedule = Schedule(
+            self._clock, self._clock.monotonic_ns(), interval_ns=self._plan.interval_ns
+        )
+        return Recorder(
+            observer,
+            writer,
+            schedule=schedule,
+            clock=self._clock,
+            first_sequence=_next_sequence(directory),
+        )
+
+    def _directory(self, process: ProcessInfo) -> Path:
+        plan = self._plan
+        if plan.directory is not None and not plan.several:
+            return plan.directory
+        return (plan.directory or Path()) / recording_name(process, self._clock.wall_ns())
+
+    def _info(self, process: ProcessInfo) -> RecordingInfo:
+        options = self._plan.options
+        return RecordingInfo.of(
+            process,
+            started_at_ns=self._clock.wall_ns(),
+            interval_ns=self._plan.interval_ns,
+            options={
+                "locals": options.locals,
+                "values": options.values.value,
+                "variables": ",".join(options.variables),
+                "max_pause_ns": options.max_pause_ns,
+                "patience_ns": options.patience_ns,
+                "carrier": options.carrier.value,
+            },
+            tool=snapshotter.__version__,
+        )
+
+
+class Follower:
+    """Has processes that come later join in; those that cannot be watched are told once."""
+
+    def __init__(
+        self,
+        targets: Targets,
+        recordings: Recordings,
+        *,
+        interval_ns: int,
+        known: Iterable[int] = (),
+    ) -> None:
+        least_ns, most_ns = _LOOK_NS
+        self.interval_ns = min(max(interval_ns, least_ns), most_ns)
+        self._targets = targets
+        self._recordings = recordings
+        self._known = set(known)
+
+    def join(self) -> Iterator[Recorder]:
+        """Yield recorders for the processes that were not there at the last call."""
+        try:
+            present = set(self._targets.matching())
+        except NoSuchProcessError:
+            return  # The root of the tree is gone; its children are no longer its children.
+        for pid in sorted(present - self._known):
+            try:
+                yield self._recordings.open(pid)
+            except SnapshotterError as error:
+                print_note(f"process {pid} is not recorded: {error.message}")
+        # A pid that went away may come back as somebody else.
+        self._known = present
+
+    def over(self) -> bool:
+        """Return whether nobody can join any more: never for names, for trees without a root."""
+        return not self._targets.names and not any(
+            Path(f"/proc/{root}").exists() for root in self._targets.trees
+        )
+
+
+def _next_sequence(directory: Path) -> int:
+    """Return the number that the writer gives to the next dump."""
+    dumps = dump_files(directory)
+    return dumps[-1][0].sequence + 1 if dumps else 1

@@ -1,0 +1,163 @@
+"""``snap view``: a dump or a recording on the screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from snapshotter.cli.command import Command
+from snapshotter.cli.console import show
+from snapshotter.cli.idle import idle_catalogue
+from snapshotter.cli.output import print_snapshots
+from snapshotter.errors import ExitCode, UnreadableFileError, UsageError
+from snapshotter.model import Recording
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from snapshotter.analysis import Diff
+    from snapshotter.model import Snapshot
+    from snapshotter.render import ViewOptions
+
+__all__ = ["command"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ViewGiven:
+    """What click hands over."""
+
+    path: Path
+    at: int | None
+    against: int | None
+    thread: str | None
+    all: bool
+    json: bool
+    plain: bool
+
+
+@click.command(
+    "view",
+    cls=Command,
+    examples=(
+        "snap view dump.msgpack",
+        "snap view orders-4121-20261120T091500Z --at 12 --against 1",
+        "snap view dump.msgpack --thread worker-7",
+    ),
+    exits=(ExitCode.DONE, ExitCode.USAGE, ExitCode.UNREADABLE_FILE),
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--at",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of a recording: show snapshot number N.  [default: the last]",
+)
+@click.option(
+    "--against",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of a recording: show what changed since snapshot number N.",
+)
+@click.option("--thread", metavar="X", help="Only this thread: its name, native id or ident.")
+@click.option("--all", is_flag=True, help="Show the threads that only wait for work, too.")
+@click.option("--json", is_flag=True, help="Print JSON, the same as snap export --format json.")
+@click.option("--plain", is_flag=True, help="On a terminal, too: as in a pipe, without colours.")
+def command(**given: object) -> int:
+    """Show the dump or the recording PATH: threads grouped by stack, locals, GC.
+
+    A dump that lies in a recording is shown with what changed since the one before it.
+    """
+    from snapshotter.store.reader import load  # noqa: PLC0415 -- start-up
+
+    request = _ViewGiven(**given)  # type: ignore[arg-type]  # click made them what they should be
+    loaded = load(request.path)
+    if request.json:
+        print_snapshots(_chosen(loaded, request))
+    else:
+        show(_screen(loaded, request), plain=request.plain)
+    return ExitCode.DONE
+
+
+def _screen(loaded: Snapshot | Recording, request: _ViewGiven) -> RenderableType:
+    from snapshotter.render import ViewOptions  # noqa: PLC0415 -- start-up
+
+    options = ViewOptions(show_all=request.all, catalogue=idle_catalogue())
+    if request.thread is not None:
+        return _thread_screen(loaded, request)
+    if isinstance(loaded, Recording):
+        return _recording_screen(loaded, request, options)
+    _refuse_numbers(request)
+    from snapshotter.render import dump_view  # noqa: PLC0415 -- start-up
+
+    return dump_view(loaded, options=options, comparison=_since_the_one_before(loaded, request))
+
+
+def _recording_screen(
+    recording: Recording, request: _ViewGiven, options: ViewOptions
+) -> RenderableType:
+    from snapshotter.render import recording_view  # noqa: PLC0415 -- start-up
+
+    try:
+        return recording_view(recording, options=options, at=request.at, against=request.against)
+    except ValueError as error:
+        raise UsageError(str(error), slug="no-such-snapshot") from error
+
+
+def _thread_screen(loaded: Snapshot | Recording, request: _ViewGiven) -> RenderableType:
+    from snapshotter.analysis import dwell  # noqa: PLC0415 -- start-up
+    from snapshotter.render import thread_view  # noqa: PLC0415 -- start-up
+
+    chosen = _chosen(loaded, request)
+    snapshot, dwells = (
+        (chosen, ())
+        if not isinstance(chosen, Recording)
+        else (
+            chosen.snapshots[-1],
+            dwell(chosen.snapshots),
+        )
+    )
+    found = thread_view(snapshot, request.thread or "", dwells=dwells)
+    if found is None:
+        raise UsageError(
+            f"{request.path} has no thread {request.thread!r}.",
+            hint=f"snap view {request.path} --all lists them",
+            slug="no-such-thread",
+        )
+    return found
+
+
+def _chosen(loaded: Snapshot | Recording, request: _ViewGiven) -> Snapshot | Recording:
+    """Return the snapshot that ``--at`` means, or all that was loaded."""
+    if not isinstance(loaded, Recording):
+        _refuse_numbers(request)
+        return loaded
+    if request.at is None:
+        return loaded
+    for snapshot in loaded.snapshots:
+        if snapshot.tick is not None and snapshot.tick.sequence == request.at:
+            return snapshot
+    raise UsageError(f"{request.path} has no snapshot {request.at}.", slug="no-such-snapshot")
+
+
+def _refuse_numbers(request: _ViewGiven) -> None:
+    if request.at is not None or request.against is not None:
+        raise UsageError(
+            f"--at and --against choose from a recording; {request.path} is a single dump.",
+            hint="compare two dumps with snap diff",
+        )
+
+
+def _since_the_one_before(snapshot: Snapshot, request: _ViewGiven) -> Diff | None:
+    from snapshotter.analysis import diff  # noqa: PLC0415 -- start-up
+    from snapshotter.store.reader import load_dump, predecessor  # noqa: PLC0415 -- start-up
+
+    earlier = predecessor(request.path)
+    if earlier is None:
+        return None
+    try:
+        return diff(load_dump(earlier), snapshot)
+    except UnreadableFileError:
+        return None  # The dump that was asked for is fine: show it alone.

@@ -1,0 +1,274 @@
+"""``snap watch``: record processes, snapshot after snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+import click
+
+from snapshotter.cli.capture import CaptureGiven, capture_arguments, capture_options
+from snapshotter.cli.command import Command
+from snapshotter.cli.console import is_terminal
+from snapshotter.cli.errors import print_note
+from snapshotter.cli.idle import idle_catalogue
+from snapshotter.cli.params import DURATION, PID, SIZE
+from snapshotter.cli.targets import Targets
+from snapshotter.cli.units import format_duration
+from snapshotter.errors import (
+    ExitCode,
+    NoSnapshotError,
+    ProcessEndedError,
+    StorageError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from snapshotter.cli.display import Display
+    from snapshotter.cli.recordings import Follower, Recordings
+    from snapshotter.record.clock import Clock
+    from snapshotter.record.events import Event
+    from snapshotter.record.fleet import Limits
+    from snapshotter.record.options import CaptureOptions
+    from snapshotter.record.stop import StopReason
+
+__all__ = ["command"]
+
+# Faster, and requests begin to disturb the signals of the target.
+_SHORTEST_INTERVAL_NS = 100_000_000
+_LONGEST_PATIENCE_NS = 5_000_000_000
+
+
+class WatchGiven(CaptureGiven):
+    """What click hands over."""
+
+    pids: tuple[int, ...]
+    name: tuple[str, ...]
+    tree: tuple[int, ...]
+    every: int
+    count: int | None
+    duration: int | None
+    output: Path | None
+    keep: int
+    max_size: int
+    quiet: bool
+
+
+@click.command(
+    "watch",
+    cls=Command,
+    examples=(
+        "snap watch 4121 --every 30s",
+        "snap watch 4121 --every 5s --for 10m -o stall",
+        "snap watch --tree 4100 --every 1m --keep 7d --max-size 2GB",
+        "snap watch 4121 --every 1s --count 60 | grep frozen",
+    ),
+    exits=(
+        ExitCode.DONE,
+        ExitCode.USAGE,
+        ExitCode.NO_TARGET,
+        ExitCode.NOT_PERMITTED,
+        ExitCode.NO_SNAPSHOT,
+        ExitCode.INTERRUPTED,
+    ),
+)
+@click.argument("pids", metavar="[PID]...", type=PID, nargs=-1)
+@click.option(
+    "--name",
+    multiple=True,
+    metavar="GLOB",
+    help="All Python processes with such a name, also those that start later.",
+)
+@click.option(
+    "--tree",
+    type=PID,
+    multiple=True,
+    help="This process and all below it, also those that start later.",
+)
+@click.option(
+    "--every",
+    type=DURATION,
+    default="30s",
+    show_default=True,
+    help="The time from one snapshot to the next; at least 100ms.",
+)
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="End after N snapshots of each process.",
+)
+@click.option("--for", "duration", type=DURATION, help="End after this time.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The directory of the recording; of several processes, the directory that their "
+    "recordings go into.  [default: NAME-PID-TIME, here]",
+)
+@click.option(
+    "--keep",
+    type=DURATION,
+    default="24h",
+    show_default=True,
+    help="Remove snapshots of this recording when they are older.",
+)
+@click.option(
+    "--max-size",
+    type=SIZE,
+    default="512MB",
+    show_default=True,
+    help="Remove the oldest snapshots of a recording when it is larger.",
+)
+@click.option("--quiet", is_flag=True, help="Show nothing but trouble.")
+@capture_arguments(
+    patience_help="How long to wait for a moment at which the main thread can be asked.  "
+    "[default: half of --every, at most 5s, shared by all processes]"
+)
+def command(**given: Unpack[WatchGiven]) -> int:
+    """Record each process, one snapshot --every so often, until it is told to stop.
+
+    A recording ends with Ctrl-C, SIGTERM, --count, --for or its process. Then the exit code is 0,
+    but 130 after Ctrl-C, and 3 or 5 if not one snapshot was taken. A second Ctrl-C does not
+    wait for the snapshot under way.
+
+    On a terminal one process is shown live; in a pipe, or for several, one line per snapshot.
+    """
+    from snapshotter.cli.recordings import RecordingPlan, Recordings  # noqa: PLC0415 -- start-up
+    from snapshotter.record.clock import SystemClock  # noqa: PLC0415 -- start-up
+    from snapshotter.store.retention import Retention  # noqa: PLC0415 -- start-up
+
+    targets = Targets(pids=given["pids"], names=given["name"], trees=given["tree"])
+    if given["every"] < _SHORTEST_INTERVAL_NS:
+        raise UsageError(
+            f"--every must be at least {format_duration(_SHORTEST_INTERVAL_NS)}, not "
+            f"{format_duration(given['every'])}."
+        )
+    plan = RecordingPlan(
+        options=_options(given, len(targets.now())),
+        interval_ns=given["every"],
+        retention=Retention(keep_ns=given["keep"], max_bytes=given["max_size"]),
+        directory=given["output"],
+        several=targets.are_several,
+    )
+    clock = SystemClock()
+    recordings = Recordings(plan, clock)
+    tally = _run(given, recordings, targets, clock)
+    _summarize(tally, recordings.directories)
+    return tally.exit_code()
+
+
+def _options(given: WatchGiven, processes: int) -> CaptureOptions:
+    half_ns = given["every"] // 2
+    if given["patience"] is not None and given["patience"] > half_ns:
+        raise UsageError(f"--patience may be at most half of --every, {format_duration(half_ns)}.")
+    return capture_options(given, patience_ns=min(half_ns, _LONGEST_PATIENCE_NS) // processes)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What happened, as far as the exit code depends on it."""
+
+    taken: int = 0
+    missed: int = 0
+    stored: int = 0
+    ended: str | None = None
+    stopped: StopReason | None = None
+    trouble: str | None = None
+
+    def count(self, event: Event) -> None:
+        from snapshotter.record import events  # noqa: PLC0415 -- start-up
+
+        match event:
+            case events.SnapshotTaken(_, path):
+                self.taken += 1
+                self.stored += path is not None
+            case events.TickMissed(_, missed):
+                self.missed += missed.count
+                self.trouble = missed.detail or self.trouble
+            case events.TargetEnded(_, reason):
+                self.ended = reason
+            case events.Stopped(reason):
+                self.stopped = reason
+
+    def exit_code(self) -> ExitCode:
+        """Return it, or raise the error that says why there is nothing to show for it."""
+        from snapshotter.record.stop import StopReason  # noqa: PLC0415 -- start-up
+
+        if self.stopped is StopReason.INTERRUPT:
+            return ExitCode.INTERRUPTED
+        if self.stored:
+            return ExitCode.DONE
+        if self.taken:
+            raise StorageError(self.trouble or "Not one snapshot could be written.")
+        if self.ended is not None:
+            raise ProcessEndedError(self.ended)
+        raise NoSnapshotError(self.trouble or "Not one snapshot was taken.")
+
+
+def _run(given: WatchGiven, recordings: Recordings, targets: Targets, clock: Clock) -> _Tally:
+    """Record until the end."""
+    from snapshotter.record.fleet import Fleet  # noqa: PLC0415 -- start-up
+    from snapshotter.record.stop import StopToken, stop_on_signals  # noqa: PLC0415 -- start-up
+
+    tally = _Tally()
+    with StopToken() as stop, stop_on_signals(stop):
+        pids = targets.now()
+        fleet = Fleet(
+            recordings.open_all(pids),
+            clock=clock,
+            stop=stop,
+            limits=_limits(given, clock),
+            newcomers=_follower(given, recordings, targets, pids),
+        )
+        with fleet, _display(given, recordings, targets, clock) as display:
+            for event in fleet.events():
+                tally.count(event)
+                display.tell(event)
+    return tally
+
+
+def _limits(given: WatchGiven, clock: Clock) -> Limits:
+    from snapshotter.record.fleet import Limits  # noqa: PLC0415 -- start-up
+
+    duration_ns = given["duration"]
+    until_ns = None if duration_ns is None else clock.monotonic_ns() + duration_ns
+    return Limits(count=given["count"], until_ns=until_ns)
+
+
+def _follower(
+    given: WatchGiven, recordings: Recordings, targets: Targets, pids: tuple[int, ...]
+) -> Follower | None:
+    from snapshotter.cli.recordings import Follower  # noqa: PLC0415 -- start-up
+
+    if not targets.are_open:
+        return None
+    return Follower(targets, recordings, interval_ns=given["every"], known=pids)
+
+
+def _display(given: WatchGiven, recordings: Recordings, targets: Targets, clock: Clock) -> Display:
+    from snapshotter.cli import display  # noqa: PLC0415 -- start-up
+
+    if given["quiet"]:
+        return display.QuietDisplay()
+    catalogue = idle_catalogue()
+    if targets.are_several or not is_terminal():
+        return display.LineDisplay(clock, catalogue)
+    (pid,) = recordings.directories
+    return display.LiveDisplay(
+        str(pid), interval_ns=given["every"], clock=clock, catalogue=catalogue
+    )
+
+
+def _summarize(tally: _Tally, directories: Mapping[int, Path]) -> None:
+    """Say on stderr what there is now, and where."""
+    if tally.stored:
+        places = {
+            str(path.parent if len(directories) > 1 else path) for path in directories.values()
+        }
+        missed = f", {tally.missed} missed" if tally.missed else ""
+        print_note(f"{tally.stored} snapshots{missed} in {' and '.join(sorted(places))}")
