@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Identity", "ProcessInfo"]
+__all__ = ["Identity", "ProcessInfo", "PythonProcess"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +46,20 @@ class ProcessInfo:
     state: str | None = None
     """State letter of ``/proc/<pid>/stat``."""
     identity: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PythonProcess:
+    """A Python process of this machine, and whether a snapshot of it could be taken from inside."""
+
+    pid: int
+    version: str | None
+    """As full as it could be read ("3.14.8", or "3.11" from the name of the program)."""
+    uid: int
+    user: str
+    """Name of the user, or its number."""
+    cmdline: tuple[str, ...]
+    container: str | None
+    attachable: bool
+    why: str = ""
+    """One sentence when it is not attachable."""

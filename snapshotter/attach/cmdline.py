@@ -1,0 +1,66 @@
+"""Command lines without the secrets that people put into them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapshotter.probe.redaction import follows_secret_name, name_is_secret, text_is_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["HIDDEN", "mask_secrets", "printable", "read_cmdline"]
+
+HIDDEN = "[redacted]"
+"""Stands in place of a secret."""
+
+_MAX_BYTES = 64 << 10
+_MAX_ARGUMENTS = 512
+# "Authorization: Bearer …" as a whole argument; --password=…, TOKEN=…, ?token=…&, "token": "…"
+_HEADER = re.compile(r"([\w-]+)(:\s+)(.+)", re.DOTALL)
+_ASSIGNED = re.compile(r"""([\w.-]+)(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s&;,"']+)""")
+_PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)\S*@")
+
+
+def read_cmdline(pid: int) -> tuple[str, ...]:
+    """Return the arguments of a process as it shows them now, without secrets.
+
+    Empty for kernel threads and zombies. Raises OSError.
+    """
+    with Path(f"/proc/{pid}/cmdline").open("rb") as file:
+        data = file.read(_MAX_BYTES)
+    arguments = data.rstrip(b"\0").split(b"\0")[:_MAX_ARGUMENTS] if data else []
+    return mask_secrets(printable(argument) for argument in arguments)
+
+
+def printable(data: bytes) -> str:
+    """Decode what the system hands on as bytes; undecodable ones become visible escapes."""
+    return data.decode("utf-8", "backslashreplace")
+
+
+def mask_secrets(arguments: Iterable[str]) -> tuple[str, ...]:
+    """Return the arguments with the values of secrets replaced."""
+    masked = []
+    value_follows = False
+    for argument in arguments:
+        is_option = argument.startswith("-")
+        masked.append(HIDDEN if value_follows and not is_option else _mask(argument))
+        value_follows = is_option and follows_secret_name(argument)
+    return tuple(masked)
+
+
+def _mask(argument: str) -> str:
+    header = _HEADER.fullmatch(argument)
+    if header and name_is_secret(header[1]):
+        return header[1] + header[2] + HIDDEN
+    text = _PASSWORD_IN_URL.sub(rf"\g<1>{HIDDEN}@", argument)
+    text = _ASSIGNED.sub(_mask_assigned, text)
+    # What is masked already would look like a secret of that name.
+    return HIDDEN if text_is_secret(text.replace(HIDDEN, "")) else text
+
+
+def _mask_assigned(match: re.Match[str]) -> str:
+    name, between, _ = match.groups()
+    return name + between + HIDDEN if name_is_secret(name.lstrip("-")) else match[0]
