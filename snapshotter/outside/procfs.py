@@ -12,6 +12,7 @@ from snapshotter.model.snapshot import Counters
 __all__ = [
     "Syscall",
     "innermost_id",
+    "last_cpu",
     "native_to_os_tid",
     "process_state",
     "start_ticks",
@@ -23,6 +24,7 @@ __all__ = [
 _MAX_BYTES = 64 << 10
 _STATE_FIELD = 0
 _START_FIELD = 19
+_CPU_FIELD = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,12 @@ def thread_counters(pid: int, tid: int, now_ns: int) -> Counters | None:
         start_ticks=int(fields[_START_FIELD]),
         at_ns=now_ns,
     )
+
+
+def last_cpu(pid: int, tid: int) -> int | None:
+    """Return the CPU on which the thread runs, or ran last; None when it is gone."""
+    fields = _stat_fields(f"/proc/{pid}/task/{tid}/stat")
+    return int(fields[_CPU_FIELD]) if fields and len(fields) > _CPU_FIELD else None
 
 
 def waiting_on(pid: int, tid: int) -> Syscall | str | None:

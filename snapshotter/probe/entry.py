@@ -76,7 +76,7 @@ def _is_meant(request: Request, tools: Tools) -> bool:
     """Whether this request is for this process, in time, not answered, and nobody is at it."""
     return (
         tools["getpid"]() == request["pid"]
-        and tools["clock"]() < request["deadline_ns"]
+        and tools["clock"]() < request["start_by_ns"]
         and tools["stat"](request["reply"]).st_size == 0
         and not _another_is_here(tools)
     )

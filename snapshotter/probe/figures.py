@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import _imp
-import _signal
+import _signal  # type: ignore[import-not-found]
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,8 @@ def pack_gc() -> bytes:
     made = None
     if loaded is None:
         # gc is not loaded: make its module object outside of sys.modules, and empty it afterwards
-        made = loaded = _imp.create_builtin(type(sys.implementation)(name="gc"))
+        namespace_type: Any = type(sys.implementation)
+        made = loaded = _imp.create_builtin(namespace_type(name="gc"))
         _imp.exec_builtin(made)
     namespace = namespace_of(loaded) or {}
     packed = _pack_gc(namespace, pick_from(namespace, _GC_FUNCTIONS))
@@ -91,7 +92,9 @@ def pack_interpreter() -> bytes:
     for name in wanted:
         if name in tools:
             value = tools[name]()
-            pairs.append((pack_text(name), pack_float(value) if name[3] == "s" else pack_int(value)))
+            pairs.append(
+                (pack_text(name), pack_float(value) if name[3] == "s" else pack_int(value))
+            )
     pairs += _tracemalloc()
     pairs.append((pack_text("signals"), _pack_signals()))
     return pack_map(len(pairs)) + b"".join([key + value for key, value in pairs])

@@ -43,7 +43,9 @@ KINDS = (
 """Names of the kinds, by the number that stands in the reply."""
 STATUSES = ("ok", "redacted", "truncated", "unreadable")
 
-K_NONE, K_BOOL, K_INT, K_FLOAT, K_COMPLEX, K_STR, K_BYTES, K_LIST, K_TUPLE, K_DICT, K_SET = range(11)
+K_NONE, K_BOOL, K_INT, K_FLOAT, K_COMPLEX, K_STR, K_BYTES, K_LIST, K_TUPLE, K_DICT, K_SET = range(
+    11
+)
 K_DEQUE, K_TIME, K_ENUM, K_EXCEPTION, K_TYPE, K_FUNCTION, K_MODULE, K_CODE = range(11, 19)
 K_LOCK, K_ARRAY, K_OBJECT, K_UNKNOWN = range(19, 23)
 
@@ -229,7 +231,9 @@ def _make_plan(work: Work, cls: type) -> tuple[Any, ...]:
     return (reader, len(work["types"]) - 1, getter, slots, fields, hidden, secret, base)
 
 
-def _scan_class(cls: type, mro: tuple[type, ...], reader: int) -> tuple[Any, ...]:
+def _scan_class(  # noqa: C901, PLR0912 - one pass: each class dict is iterated once only
+    cls: type, mro: tuple[type, ...], reader: int
+) -> tuple[Any, ...]:
     """One pass over the class dicts: module, ``__dict__`` getter, slots, fields, repr=False."""
     module = ""
     getter = None

@@ -24,10 +24,10 @@ def pristine_builtins(found: dict[str, Any]) -> dict[str, Any]:
 
     Runs before anything else and therefore without any builtin name: types come from literals.
     """
-    type_ = ().__class__.__class__
-    dict_ = {}.__class__
+    type_: Any = ().__class__.__class__
+    dict_: Any = {}.__class__
     str_ = "".__class__
-    function_ = [].append.__class__
+    function_: Any = [].append.__class__
     flags_of = type_.__dict__["__flags__"].__get__
     name_of = function_.__dict__["__name__"].__get__
     kept: dict[str, Any] = {}
@@ -44,16 +44,20 @@ def pristine_builtins(found: dict[str, Any]) -> dict[str, Any]:
 
 
 # Functions made from here on see these builtins only, whatever the application has replaced.
-__builtins__ = pristine_builtins(__builtins__)  # type: ignore[name-defined]  # noqa: A001
+__builtins__: Any = pristine_builtins(__builtins__)  # type: ignore[arg-type,no-redef]
 
-_NEEDED = """AttributeError BaseException LookupError MemoryError OverflowError RuntimeError SystemError
-TypeError ValueError bool bytearray bytes complex dict float frozenset globals id int len list max
-memoryview min object range set slice str tuple type zip""".split()
+_NEEDED = """AttributeError BaseException LookupError MemoryError OverflowError RuntimeError
+SystemError TypeError ValueError bool bytearray bytes complex dict float frozenset globals id int
+len list max memoryview object range set slice str tuple type zip""".split()
 
 
 def missing_builtins() -> list[str]:
     """Names that the probe needs and that the application has replaced or removed."""
-    return [name for name in _NEEDED if name not in __builtins__]
+    found: Any = __builtins__
+    return [name for name in _NEEDED if name not in found]
+
+
+_SAMPLE: list[object] = []
 
 
 def is_made_in_c(cls: type) -> bool:
@@ -97,7 +101,7 @@ def pick(module: Any, wanted: tuple[str, ...]) -> dict[str, Any]:
 
 def pick_from(namespace: dict[Any, Any], wanted: tuple[str, ...]) -> dict[str, Any]:
     """The same, from a plain dict of names."""
-    function_type = type([].append)
+    function_type: Any = type(_SAMPLE.append)
     name_of = function_type.__dict__["__name__"].__get__
     found: dict[str, Any] = {}
     for key, value in dict.items(namespace):

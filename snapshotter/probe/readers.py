@@ -30,14 +30,12 @@ from .kinds import (
     K_TIME,
     K_TUPLE,
     K_TYPE,
-    R_ENUM,
     exact_text,
-    is_made_in_c,
     name_of_type,
     qualname_of_type,
 )
 from .pack import NIL, pack_bin, pack_float, pack_int, pack_text
-from .pristine import namespace_of
+from .pristine import is_made_in_c, namespace_of
 from .values import (
     S_OK,
     S_REDACTED,
@@ -153,8 +151,12 @@ def read_tuple(work: Work, value: Any, depth: int, plan: Any) -> Content:
     if plan[4] is not None:
         most = work["request"]["limits"]["attributes"]
         head = tuple.__getitem__(value, slice(0, most))
-        return K_TUPLE, _status(most, length), length, NIL, named_elements(
-            work, head, plan[4], depth
+        return (
+            K_TUPLE,
+            _status(most, length),
+            length,
+            NIL,
+            named_elements(work, head, plan[4], depth),
         )
     most = work["request"]["limits"]["items"]
     items = elements(work, tuple.__getitem__(value, slice(0, most)), depth)
@@ -284,7 +286,13 @@ def _code_text(code: Any) -> str:
 
 def read_function(work: Work, value: Any, depth: int, plan: Any) -> Content:
     """Name and place of a Python function."""
-    return K_FUNCTION, S_OK, None, pack_text(_code_text(plan[7].__dict__["__code__"].__get__(value))), None
+    return (
+        K_FUNCTION,
+        S_OK,
+        None,
+        pack_text(_code_text(plan[7].__dict__["__code__"].__get__(value))),
+        None,
+    )
 
 
 def read_builtin(work: Work, value: Any, depth: int, plan: Any) -> Content:
@@ -403,7 +411,7 @@ def read_object(work: Work, value: Any, depth: int, plan: Any) -> Content:
 
 def make_readers() -> tuple[Callable[..., Content], ...]:
     """The readers in the order of the ``R_`` numbers of :mod:`.kinds`."""
-    readers = (
+    return (
         read_int,
         read_float,
         read_complex,
@@ -438,5 +446,3 @@ def make_readers() -> tuple[Callable[..., Content], ...]:
         read_opaque,
         read_object,
     )
-    assert readers[R_ENUM] is read_enum
-    return readers

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
         nonce: bytes
         pid: int
-        sent_ns: int
+        start_by_ns: int
         deadline_ns: int
         slice_ns: int
         carrier: str
@@ -82,7 +82,6 @@ if TYPE_CHECKING:
         notes: list[bytes]
         missing: list[str]
         loop_codes: dict[int, bool]
-        loops: list[int]
         last_first: int
         own: int
         carrier: str

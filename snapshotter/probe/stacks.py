@@ -72,7 +72,7 @@ def capture_threads(work: Work, readers: Any) -> None:
 
 def application_frame() -> Any:
     """The frame that the request interrupted, below ours and the driver's."""
-    frame = sys._getframe()  # noqa: SLF001 - the only way to a frame
+    frame: Any = sys._getframe()  # noqa: SLF001 - the only way to a frame
     ours = frame.f_globals
     while frame is not None and frame.f_globals is ours:
         frame = frame.f_back
@@ -222,7 +222,8 @@ def _capture_frame(work: Work, readers: Any, depth: int, frame: Any) -> bool:
         text = name[:200] if type(name) is str else _UNNAMED
         if globs is None or _any_match(globs, text):
             names.append(head + pack_text(text) + pack_int(add_root(work, text, value)))
-    value = pairs = namespace = None
+    value = namespace = None
+    pairs.clear()
     work["locals"].extend(names)
     if length > _MOST_LOCALS:
         _note(work, depth, "limit")
@@ -317,7 +318,7 @@ def _thread_name(ident: int, thread: Any) -> bytes:
     for attribute, expected in (("_name", str), ("_daemonic", bool)):
         try:
             # the generic look-up of object: no __getattribute__ of the class, no dict left behind
-            value = object.__getattribute__(thread, attribute)
+            value: Any = object.__getattribute__(thread, attribute)
         except AttributeError:
             value = None
         if type(value) is not expected:
@@ -325,5 +326,5 @@ def _thread_name(ident: int, thread: Any) -> bytes:
         elif expected is bool:
             packed += TRUE if value else FALSE
         else:
-            packed += pack_text(value[:200])
+            packed += pack_text(exact_text(value, 200))
     return packed

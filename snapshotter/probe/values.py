@@ -229,7 +229,9 @@ def mapping_items(work: Work, pairs: Any, depth: int) -> list[Any]:
     return out
 
 
-def _attributes(work: Work, value: Any, depth: int, plan: tuple[Any, ...]) -> tuple[Any, bool]:
+def _attributes(  # noqa: C901 - one decision per line
+    work: Work, value: Any, depth: int, plan: tuple[Any, ...]
+) -> tuple[Any, bool]:
     """Slots and instance dict as flat pairs; False when there is more than is shown."""
     getter, slots, hidden = plan[2], plan[3], plan[5]
     if getter is None and not slots:
@@ -263,7 +265,12 @@ def _attributes(work: Work, value: Any, depth: int, plan: tuple[Any, ...]) -> tu
 
 
 def _attribute(  # noqa: PLR0913, PLR0917 - one hot call
-    work: Work, out: list[Any], name: str, member: Any, depth: int, hidden: bool  # noqa: FBT001
+    work: Work,
+    out: list[Any],
+    name: str,
+    member: Any,
+    depth: int,
+    hidden: bool,  # noqa: FBT001
 ) -> None:
     secret = is_secret(work, name) or (hidden and work["request"]["values"] != "full")
     out.append(pack_text(name))

@@ -57,7 +57,7 @@ def _entry(names: Any, wanted: str) -> Any:
     return _ABSENT
 
 
-def _member(work: Work, value: Any, name: str) -> Any:
+def _member(work: Work, value: Any, name: str) -> Any:  # noqa: C901, PLR0911 - one case per kind of owner
     """An attribute from instance dict, slot or class dict, a str key, or an index."""
     if type(value) is type:
         for parent in mro_of(value):

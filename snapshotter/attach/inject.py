@@ -1,0 +1,149 @@
+"""The inside view, seen from the controller: one request, from the question to the reply."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapshotter.attach.driver import driver_text
+from snapshotter.attach.payload import amalgamate, compile_for
+from snapshotter.attach.protocol import WAKE_LEAD_NS, Verdict
+from snapshotter.attach.request import new_nonce, request_bytes
+from snapshotter.errors import ProcessEndedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snapshotter.attach.protocol import MainThread
+    from snapshotter.attach.request import Question
+    from snapshotter.attach.spool import Reply, Spool
+
+__all__ = ["Injector", "Outcome"]
+
+_START_GRACE_NS = 100_000_000
+_ANSWER_NS = 10_000_000_000
+"""How long a carrier may take at the most, given switch interval and busy threads."""
+_EAGER_NS = 300_000_000
+_EAGER_POLL_S = 20e-6
+_PATIENT_POLL_S = 250e-6
+_REPLY_POLL_S = 200e-6
+_BACK_OFF_S = 0.05
+_NEAR_NS = 20_000_000
+"""How far ahead a wake-up is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request."""
+
+    reply: bytes | None
+    nonce: bytes
+    armed_ns: int = 0
+    asked_at_ns: int | None = None
+    """Monotonic time of the arming that started."""
+    problem: str | None = None
+    """Why there is no reply, one sentence."""
+
+
+class Injector:
+    """Sends requests to one target; keeps the code in its spool between them."""
+
+    def __init__(self, main: MainThread, spool: Spool) -> None:
+        """Use ``spool`` (which it does not own) to ask ``main``."""
+        self._main = main
+        self._spool = spool
+        _finer_sleeps()
+
+    def prepare(self, *, version: tuple[int, int], pid: int, inner_pid: int) -> None:
+        """Build the probe for the target's version and write it into the spool."""
+        code = compile_for(version, amalgamate(), pid=pid)
+        driver = driver_text(self._spool.path_in_target, inner_pid=inner_pid, probe_bytes=len(code))
+        self._spool.write_code(driver, code)
+
+    def ask(self, question: Question, *, patience_ns: int) -> Outcome:
+        """Ask until it is answered or the patience is over; nothing stays armed.
+
+        Raises ProcessEndedError.
+        """
+        now = time.monotonic_ns()
+        until = now + patience_ns
+        question = replace(
+            question,
+            nonce=new_nonce(),
+            start_by_ns=until + _START_GRACE_NS,
+            deadline_ns=until + _ANSWER_NS,
+            reply_path=f"{self._spool.path_in_target}/reply",
+        )
+        with self._spool.new_request(request_bytes(question)) as reply:
+            return self._ask(question, reply, until)
+
+    def _ask(self, question: Question, reply: Reply, until: int) -> Outcome:
+        armed = 0
+        problem = "the main thread did not run Python in the time given"
+        for wake_ns in self._chances(until):
+            attempt = self._main.ask(self._spool.driver_path, wake_ns=wake_ns)
+            armed += attempt.armed_ns
+            if attempt.verdict is Verdict.STARTED:
+                outcome = self._await_reply(question, reply, attempt.armed_at_ns)
+                return replace(outcome, armed_ns=armed)
+            if attempt.verdict is Verdict.FOREIGN:
+                problem = "a request of another tool lies in the target and was left alone"
+                time.sleep(_BACK_OFF_S)
+            elif self._main.holds_gil():
+                problem = "the main thread kept the interpreter in C code"
+                time.sleep(_BACK_OFF_S)
+            if reply.size():  # it started in the very instant in which it was withdrawn
+                now = time.monotonic_ns()
+                return replace(self._await_reply(question, reply, now), armed_ns=armed)
+        return Outcome(None, question.nonce, armed_ns=armed, problem=problem)
+
+    def _chances(self, until: int) -> Iterator[int | None]:
+        """Yield each moment in which the main thread runs Python, or is just about to.
+
+        None for the first kind, the time of waking for the second.
+        """
+        eager_until = time.monotonic_ns() + _EAGER_NS
+        while (now := time.monotonic_ns()) < until:
+            if self._main.holds_gil():
+                yield None
+                continue
+            wake = self._main.next_wake_ns()
+            if wake is not None and 0 <= wake - now <= _NEAR_NS:
+                if _sleep_until(wake - WAKE_LEAD_NS):
+                    yield wake
+                continue
+            time.sleep(_EAGER_POLL_S if now < eager_until else _PATIENT_POLL_S)
+
+    def _await_reply(self, question: Question, reply: Reply, asked_at: int) -> Outcome:
+        """Wait for the end mark; the carrier gives up by itself before our deadline."""
+        while time.monotonic_ns() < question.deadline_ns + _START_GRACE_NS:
+            if reply.size():
+                data = reply.read()
+                if data.endswith(question.nonce):
+                    return Outcome(data, question.nonce, asked_at_ns=asked_at)
+            if self._main.is_gone():
+                raise ProcessEndedError("The target ended while it was being asked.")
+            time.sleep(_REPLY_POLL_S)
+        return Outcome(
+            None,
+            question.nonce,
+            asked_at_ns=asked_at,
+            problem="the request started but did not answer: a signal may have been lost",
+        )
+
+
+def _sleep_until(due_ns: int) -> bool:
+    """Sleep; False when we came too late by more than half of the lead."""
+    left = due_ns - time.monotonic_ns()
+    if left > 0:
+        time.sleep(left / 1e9)
+    return time.monotonic_ns() - due_ns < WAKE_LEAD_NS // 2
+
+
+def _finer_sleeps() -> None:
+    """Let short sleeps be short: the kernel rounds them up by 50 microseconds by default."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/timerslack_ns").write_text("1000", encoding="ascii")

@@ -1,0 +1,226 @@
+"""One snapshot: the outside view at once, the inside view when the main thread runs Python."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
+
+from snapshotter.attach.inject import Injector, Outcome
+from snapshotter.attach.namespaces import credentials, shares_our_view
+from snapshotter.attach.preflight import inside_problem
+from snapshotter.attach.process import identify, process_info, still_same
+from snapshotter.attach.protocol import MainThread
+from snapshotter.attach.reply import InsideView, ReplyError, decode_reply
+from snapshotter.attach.request import Question, check_locals, check_variable
+from snapshotter.attach.spool import Spool
+from snapshotter.errors import ProcessEndedError, SnapshotterError
+from snapshotter.model import MainState
+from snapshotter.outside.memory import Memory
+from snapshotter.outside.origin import Origins
+from snapshotter.outside.runtime import Runtime
+from snapshotter.outside.view import OutsideReader
+from snapshotter.record.blocked import BlockedSince
+from snapshotter.record.merge import Views, merge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from snapshotter.model import Identity, ProcessInfo, Snapshot
+    from snapshotter.outside.view import OutsideView
+    from snapshotter.record.options import CaptureOptions
+
+__all__ = ["Observer"]
+
+_NEVER = {
+    MainState.STOPPED: "the process is stopped",
+    MainState.ENDING: "the interpreter is ending: no safe point will come",
+    MainState.GONE: "there is no main thread any more",
+}
+_LOCK_POLL_S = 0.005
+
+
+class Observer:
+    """One process incarnation under observation. Make it with :meth:`open`, close it."""
+
+    def __init__(
+        self, memory: Memory, runtime: Runtime, identity: Identity, options: CaptureOptions
+    ) -> None:
+        """Use an open memory; see :meth:`open`."""
+        self._memory = memory
+        self._runtime = runtime
+        self._identity = identity
+        self._options = options
+        self._origins = Origins.for_process(runtime.pid)
+        self._reader = OutsideReader(runtime.pid, memory, runtime, origins=self._origins)
+        self._spool: Spool | None = None
+        self._injector: Injector | None = None
+        self._blocked = BlockedSince()
+        self._names: dict[tuple[int, int], tuple[str | None, bool | None]] = {}
+        self.process: ProcessInfo = process_info(runtime.pid, runtime.version_text, identity)
+
+    @classmethod
+    def open(cls, pid: int, options: CaptureOptions) -> Self:
+        """Open a process; nothing is sent to it yet.
+
+        Raises UsageError for options that cannot be meant, NoSuchProcessError, NotPythonError,
+        UnsupportedPythonError and NotPermittedError.
+        """
+        check_locals(options.locals)
+        for variable in options.variables:
+            check_variable(variable)
+        memory = Memory(pid, writable=True)
+        try:
+            # the descriptor is bound to this program image; whoever has the pid now must be it
+            identity = identify(pid)
+            runtime = Runtime.attach(pid, memory)
+            return cls(memory, runtime, identity, options)
+        except BaseException:
+            memory.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Remove what was laid down for the target; nothing of ours is armed at this point."""
+        if self._spool is not None:
+            self._spool.remove()
+            self._spool = None
+        self._memory.close()
+
+    def ended(self) -> str | None:
+        """Return a sentence when the process ended or became another one, else None."""
+        try:
+            self._memory.read(self._runtime.address, 8)
+        except ProcessEndedError:
+            return f"Process {self._identity.pid} ended, or became another program."
+        except SnapshotterError:
+            pass
+        if still_same(self._identity):
+            return None
+        return f"Process {self._identity.pid} is no longer the one that was observed."
+
+    def capture(self) -> Snapshot:
+        """Take one snapshot. Raises ProcessEndedError, NoSnapshotError."""
+        captured_at_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
+        process = process_info(self._runtime.pid, self._runtime.version_text, self._identity)
+        outside = self._reader.read()
+        outside = replace(outside, main_detail=self._blocked.describe(outside))
+        inside, outcome = self._inside(outside)
+        views = Views(
+            captured_at_ns=captured_at_ns,
+            monotonic_ns=monotonic_ns,
+            process=process,
+            outside=outside,
+            inside=inside,
+            outcome=outcome,
+            options=self._options,
+            runtime_version=self._runtime.version_text,
+            free_threaded=self._runtime.free_threaded,
+        )
+        return merge(views, self._names)
+
+    def _inside(self, outside: OutsideView) -> tuple[InsideView | None, Outcome]:
+        """Ask the target, unless something forbids it; the reason stands in the outcome."""
+        problem = _NEVER.get(outside.main)
+        if problem is None:
+            problem = inside_problem(self._runtime.pid, self._runtime)
+        if problem is not None:
+            return None, Outcome(None, b"", problem=problem)
+        with self._lock() as locked:
+            if not locked:
+                held = "another snap is asking this process at the moment"
+                return None, Outcome(None, b"", problem=held)
+            outcome = self._ask(len(outside.threads))
+        if outcome.reply is None:
+            return None, outcome
+        try:
+            return decode_reply(outcome.reply, outcome.nonce, self._origins), outcome
+        except ReplyError as error:
+            sentence = f"the target's reply cannot be believed: {error}"
+            return None, replace(outcome, reply=None, problem=sentence)
+
+    def _ask(self, os_threads: int) -> Outcome:
+        try:
+            injector = self._prepared()
+        except ProcessEndedError:
+            raise
+        except SnapshotterError as error:
+            return Outcome(None, b"", problem=error.message)
+        options = self._options
+        question = Question(
+            nonce=b"",
+            inner_pid=self._runtime.inner_pid,
+            start_by_ns=0,
+            deadline_ns=0,
+            slice_ns=options.max_pause_ns,
+            carrier=options.carrier,
+            os_threads=os_threads,
+            locals=options.locals,
+            values=options.values,
+            variables=options.variables,
+            stdlib=self._origins.prefixes,
+            reply_path="",
+        )
+        return injector.ask(question, patience_ns=options.patience_ns)
+
+    def _prepared(self) -> Injector:
+        """Lay down spool and probe with the first request, so that opening leaves nothing."""
+        if self._injector is not None:
+            return self._injector
+        runtime = self._runtime
+        point = runtime.main_probe_point()
+        if point is None:
+            raise SnapshotterError("there is no main thread any more")
+        owner = credentials(runtime.pid)
+        self._spool = Spool.create(runtime.pid, self._identity, owner.uid, owner.gid)
+        stock = _stock_works(runtime)
+        injector = Injector(MainThread(runtime, point, stock=stock), self._spool)
+        injector.prepare(version=runtime.version, pid=runtime.pid, inner_pid=runtime.inner_pid)
+        self._injector = injector
+        return injector
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[bool]:
+        """Keep a second controller out while we ask; nothing is left to clean up."""
+        until = time.monotonic_ns() + self._options.patience_ns
+        locked = False
+        while not locked:
+            try:
+                fcntl.flock(self._memory.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locked = True
+            except BlockingIOError:
+                if time.monotonic_ns() >= until:
+                    break
+                time.sleep(_LOCK_POLL_S)
+        try:
+            yield locked
+        finally:
+            if locked:
+                fcntl.flock(self._memory.fd, fcntl.LOCK_UN)
+
+
+def _stock_works(runtime: Runtime) -> bool:
+    """Whether ``sys.remote_exec`` can reach the main thread of interpreter 0 of this target."""
+    return (
+        runtime.version == sys.version_info[:2]
+        and not runtime.free_threaded
+        and sys.is_remote_debug_enabled()
+        and len(runtime.interpreters()) == 1  # it would ask the newest one
+        and shares_our_view(runtime.pid)
+    )

@@ -1,0 +1,189 @@
+"""Puts the two views of one instant together into a snapshot, and says what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from snapshotter.model import Capture, Interpreter, Pause, Snapshot, Thread, View
+from snapshotter.record.version import TOOL_VERSION
+
+if TYPE_CHECKING:
+    from snapshotter.attach.inject import Outcome
+    from snapshotter.attach.reply import InsideThread, InsideView
+    from snapshotter.model import ProcessInfo
+    from snapshotter.outside.view import OutsideThread, OutsideView
+    from snapshotter.record.options import CaptureOptions
+
+__all__ = ["Names", "Views", "merge"]
+
+type Names = dict[tuple[int, int], tuple[str | None, bool | None]]
+"""(ident, native id) -> name, daemon, as far as an inside view has told them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """All that was read for one snapshot."""
+
+    captured_at_ns: int
+    monotonic_ns: int
+    process: ProcessInfo
+    outside: OutsideView
+    inside: InsideView | None
+    outcome: Outcome
+    options: CaptureOptions
+    runtime_version: str
+    free_threaded: bool
+
+
+def merge(views: Views, names: Names) -> Snapshot:
+    """Return the snapshot; ``names`` learns the thread names that the inside view tells."""
+    threads = _threads(views, names)
+    inside = views.inside
+    missing = _missing(views, threads)
+    return Snapshot(
+        captured_at_ns=views.captured_at_ns,
+        monotonic_ns=views.monotonic_ns,
+        process=views.process,
+        capture=_capture(views, threads, missing),
+        threads=threads,
+        values=inside.values if inside else (),
+        gc=inside.gc if inside else None,
+        interpreter=_interpreter(views),
+        tasks=inside.tasks if inside else (),
+        tasks_total=inside.tasks_total if inside else None,
+        variables=inside.variables if inside else (),
+        tool=TOOL_VERSION,
+    )
+
+
+def _threads(views: Views, names: Names) -> tuple[Thread, ...]:
+    inside = {thread.ident: thread for thread in views.inside.threads} if views.inside else {}
+    known = views.inside.names if views.inside else {}
+    merged = []
+    for seen in views.outside.threads:
+        key = seen.ident, seen.native_id
+        if seen.ident in known:
+            names[key] = known[seen.ident]
+        name, daemon = names.get(key, (None, None))
+        if name is None and seen.is_main:
+            name, daemon = "MainThread", False
+        # an OS thread has a state, and an ident, in each interpreter that it ever entered
+        own = inside.pop(seen.ident, None) if seen.interpreter == 0 else None
+        merged.append(_thread(seen, own, name=name, daemon=daemon))
+    merged.extend(_new_thread(thread) for thread in inside.values())
+    _forget_ended(names, {(thread.ident, thread.native_id) for thread in merged})
+    return tuple(merged)
+
+
+def _forget_ended(names: Names, alive: set[tuple[int, int | None]]) -> None:
+    for key in [key for key in names if key not in alive]:
+        del names[key]
+
+
+def _thread(
+    seen: OutsideThread, own: InsideThread | None, *, name: str | None, daemon: bool | None
+) -> Thread:
+    stack = seen.stack
+    common = Thread(
+        ident=seen.ident,
+        native_id=seen.native_id,
+        name=name,
+        daemon=daemon,
+        is_main=seen.is_main,
+        view=View.OUTSIDE,
+        at_ns=stack.at_ns if stack else 0,
+        frames=stack.frames if stack else (),
+        complete=stack is not None,
+        note=seen.problem,
+        counters=seen.counters,
+        outside=stack,
+        holds_gil=seen.holds_gil,
+        interpreter=seen.interpreter,
+    )
+    if own is None:
+        return common
+    return replace(
+        common,
+        view=View.INSIDE,
+        at_ns=own.at_ns,
+        frames=own.frames,
+        complete=own.complete,
+        note=None if own.complete else "only its innermost frames were taken",
+    )
+
+
+def _new_thread(own: InsideThread) -> Thread:
+    """A thread that came between the outside and the inside view."""
+    return Thread(
+        ident=own.ident,
+        native_id=None,
+        name=own.name,
+        daemon=own.daemon,
+        is_main=False,
+        view=View.INSIDE,
+        at_ns=own.at_ns,
+        frames=own.frames,
+        complete=own.complete,
+        note="it began while the snapshot was taken",
+    )
+
+
+def _missing(views: Views, threads: tuple[Thread, ...]) -> tuple[str, ...]:
+    missing = []
+    if views.inside is None:
+        missing.append(f"no inside view: {views.outcome.problem}")
+        missing.append("so no locals, GC statistics, tasks and variables")
+    else:
+        missing.extend(views.inside.missing)
+    torn = sum(1 for thread in threads if not thread.complete)
+    if torn:
+        missing.append(f"the stacks of {torn} of {len(threads)} threads are not complete")
+    cut = sum(1 for thread in threads for frame in thread.frames if frame.locals_missing)
+    if cut:
+        missing.append(f"locals of {cut} frames are not, or not all, there")
+    missing.extend(f"{one.expression}: {one.problem}" for one in _unread(views))
+    return tuple(missing)
+
+
+def _unread(views: Views):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    return [one for one in views.inside.variables if one.problem] if views.inside else []
+
+
+def _capture(views: Views, threads: tuple[Thread, ...], missing: tuple[str, ...]) -> Capture:
+    inside, outcome, outside = views.inside, views.outcome, views.outside
+    both = (View.OUTSIDE, View.INSIDE) if inside else (View.OUTSIDE,)
+    times = [thread.at_ns for thread in threads if thread.at_ns]
+    delivery = None
+    if inside and outcome.asked_at_ns is not None:
+        delivery = max(0, inside.started_ns - outcome.asked_at_ns)
+    return Capture(
+        views=both,
+        complete=not missing,
+        carrier=inside.carrier if inside else None,
+        slices=inside.slices if inside else None,
+        pause=Pause(inside.pause_max_ns, inside.pause_total_ns) if inside else None,
+        delivery_ns=delivery,
+        armed_ns=outcome.armed_ns,
+        skew_ns=max(times) - min(times) if times else None,
+        main=outside.main,
+        main_detail=outside.main_detail,
+        locals=views.options.locals,
+        values=views.options.values,
+        missing=missing,
+        probe=inside.probe if inside else None,
+        reply_bytes=len(outcome.reply) if outcome.reply is not None else None,
+        outside_ns=outside.duration_ns,
+    )
+
+
+def _interpreter(views: Views) -> Interpreter:
+    """Figures of the inside view, and those that only the outside view has."""
+    known = views.inside.interpreter if views.inside else Interpreter(version="")
+    return replace(
+        known,
+        version=views.runtime_version,
+        interpreters=views.outside.interpreters,
+        free_threaded=views.free_threaded,
+        gil_holder=views.outside.gil_holder,
+    )
