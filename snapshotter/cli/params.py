@@ -79,20 +79,16 @@ def usage_error(error: click.ClickException) -> UsageError:
 
 def _sentence(error: click.ClickException) -> str:
     if isinstance(error, click.MissingParameter) and error.param is not None:
-        return f"{error.param.make_metavar(_context_of(error)).rstrip('.')} is missing."
+        return f"{_name(error.param)} is missing."
     if isinstance(error, click.BadParameter) and error.param is not None:
         return f"{_name(error.param)}: {error.message}"
     return error.format_message()
 
 
-def _context_of(error: click.UsageError) -> click.Context:
-    return error.ctx or click.get_current_context()
-
-
 def _name(param: click.Parameter) -> str:
     if isinstance(param, click.Option):
         return max(param.opts, key=len)
-    return param.human_readable_name
+    return param.human_readable_name.rstrip(".")
 
 
 def _where_from(error: click.ClickException) -> str:

@@ -138,18 +138,30 @@ def command(**given: Unpack[WatchGiven]) -> int:
 
     On a terminal one process is shown live; in a pipe, or for several, one line per snapshot.
     """
-    from snapshotter.cli.recordings import RecordingPlan, Recordings  # noqa: PLC0415 -- start-up
-    from snapshotter.record.clock import SystemClock  # noqa: PLC0415 -- start-up
-    from snapshotter.store.retention import Retention  # noqa: PLC0415 -- start-up
-
     targets = Targets(pids=given["pids"], names=given["name"], trees=given["tree"])
+    _check_times(given)
+    return _watch(given, targets)
+
+
+def _check_times(given: WatchGiven) -> None:
     if given["every"] < _SHORTEST_INTERVAL_NS:
         raise UsageError(
             f"--every must be at least {format_duration(_SHORTEST_INTERVAL_NS)}, not "
             f"{format_duration(given['every'])}."
         )
+    half_ns = given["every"] // 2
+    if given["patience"] is not None and given["patience"] > half_ns:
+        raise UsageError(f"--patience may be at most half of --every, {format_duration(half_ns)}.")
+
+
+def _watch(given: WatchGiven, targets: Targets) -> int:
+    options = _options(given, len(targets.now()))
+    from snapshotter.cli.recordings import RecordingPlan, Recordings  # noqa: PLC0415 -- start-up
+    from snapshotter.record.clock import SystemClock  # noqa: PLC0415 -- start-up
+    from snapshotter.store.retention import Retention  # noqa: PLC0415 -- start-up
+
     plan = RecordingPlan(
-        options=_options(given, len(targets.now())),
+        options=options,
         interval_ns=given["every"],
         retention=Retention(keep_ns=given["keep"], max_bytes=given["max_size"]),
         directory=given["output"],
@@ -163,10 +175,8 @@ def command(**given: Unpack[WatchGiven]) -> int:
 
 
 def _options(given: WatchGiven, processes: int) -> CaptureOptions:
-    half_ns = given["every"] // 2
-    if given["patience"] is not None and given["patience"] > half_ns:
-        raise UsageError(f"--patience may be at most half of --every, {format_duration(half_ns)}.")
-    return capture_options(given, patience_ns=min(half_ns, _LONGEST_PATIENCE_NS) // processes)
+    patience_ns = min(given["every"] // 2, _LONGEST_PATIENCE_NS) // processes
+    return capture_options(given, patience_ns=patience_ns)
 
 
 @dataclass(slots=True)

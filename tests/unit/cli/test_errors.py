@@ -1,0 +1,131 @@
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from snapshotter.cli.errors import exit_code_of
+from snapshotter.errors import (
+    DisabledError,
+    ExitCode,
+    InternalError,
+    NoSnapshotError,
+    NoSuchProcessError,
+    NotPermittedError,
+    NotPythonError,
+    ProcessEndedError,
+    SnapshotterError,
+    StorageError,
+    UnreadableFileError,
+    UnsupportedPythonError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run_and_raise(error: BaseException) -> int:
+    def run() -> int:
+        raise error
+
+    return exit_code_of(run)
+
+
+@pytest.mark.parametrize(
+    ("error_class", "code"),
+    [
+        (UsageError, 2),
+        (NoSuchProcessError, 3),
+        (ProcessEndedError, 3),
+        (NotPythonError, 3),
+        (UnsupportedPythonError, 3),
+        (NotPermittedError, 4),
+        (DisabledError, 4),
+        (NoSnapshotError, 5),
+        (StorageError, 5),
+        (UnreadableFileError, 6),
+        (InternalError, 70),
+    ],
+)
+def test_each_error_has_its_exit_code(error_class: type[SnapshotterError], code: int) -> None:
+    assert run_and_raise(error_class("It went wrong.")) == code
+
+
+def test_an_error_is_a_sentence_a_next_step_and_a_place_to_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_and_raise(NotPermittedError("The kernel says no.", hint="sudo snap dump 1"))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "snap: The kernel says no.",
+        "  try: sudo snap dump 1",
+        "  see: docs/reference/messages.md#not-permitted",
+    ]
+
+
+def test_what_a_target_put_into_an_error_cannot_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_and_raise(NoSnapshotError("Thread \x1b]0;evil\x07 \x1b[31m died."))
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_our_own_bug_is_one_sentence_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SNAP_DEBUG", raising=False)
+    assert run_and_raise(ZeroDivisionError("division by zero")) == ExitCode.INTERNAL
+    err = capsys.readouterr().err
+    assert "bug of snapshotter: ZeroDivisionError: division by zero" in err
+    assert "SNAP_DEBUG=1" in err
+    assert "Traceback" not in err
+
+
+def test_our_own_bug_is_told_in_full_for_a_report(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAP_DEBUG", "1")
+    assert run_and_raise(ZeroDivisionError()) == ExitCode.INTERNAL
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_and_raise(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom snapshotter.cli.errors import exit_code_of\n"
+        "def run():\n"
+        "    for _ in range(100_000): print('x' * 80)\n"
+        "    return 0\n"
+        "sys.exit(exit_code_of(run))\n"
+    )
+    errors = tmp_path / "stderr"
+    with errors.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=stderr
+        )
+        with process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.stdout.close()
+    assert process.returncode == 0
+    assert errors.read_bytes() == b""
+
+
+def test_a_character_the_stream_cannot_say_is_escaped() -> None:
+    program = (
+        "import sys\nfrom snapshotter.cli.errors import exit_code_of\n"
+        "sys.exit(exit_code_of(lambda: print('caf\\u00e9 \\u2192 \\udce9') or 0))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == b"caf\\xe9 \\u2192 \\udce9\n"

@@ -1,0 +1,113 @@
+import os
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from snapshotter.cli import dump, view, watch
+from snapshotter.cli.settings import SETTABLE, load_settings
+from snapshotter.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Snap
+
+
+def test_no_file_is_no_setting(tmp_path: Path) -> None:
+    assert load_settings(tmp_path) == ({}, None)
+
+
+def test_capture_options_at_the_top_hold_for_dump_and_watch(tmp_path: Path) -> None:
+    (tmp_path / "snapshotter.toml").write_text(
+        'locals = "all"\nvar = ["a:b"]\n[watch]\nlocals = "none"\nmax-size = "1GB"\n'
+    )
+    settings, _ = load_settings(tmp_path)
+    assert settings["dump"] == {"locals": "all", "var": ["a:b"]}
+    assert settings["watch"] == {"locals": "none", "var": ["a:b"], "max_size": "1GB"}
+
+
+def test_pyproject_is_read_when_there_is_no_file_of_our_own(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.snapshotter.watch]\nfor = "2h"\n')
+    assert load_settings(tmp_path)[0]["watch"] == {"duration": "2h"}
+    (tmp_path / "snapshotter.toml").write_text("")
+    assert load_settings(tmp_path)[0]["watch"] == {}
+
+
+def test_a_pyproject_of_others_is_no_setting(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "orders"\n')
+    assert load_settings(tmp_path) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("evry = '1m'", "snapshotter.toml sets 'evry', which is no setting."),
+        ("[watch]\nevry = '1m'", "snapshotter.toml sets 'evry', which is no setting."),
+        ("[dump]\nforce = true", "snapshotter.toml sets 'force', which is no setting."),
+        ("yes = true", "snapshotter.toml sets 'yes', which is no setting."),
+        ("watch = 3", "snapshotter.toml: watch must be a table."),
+        ("idle = 3", "snapshotter.toml: idle must be a list of texts."),
+        ("= 3", "snapshotter.toml is not valid TOML"),
+    ],
+)
+def test_what_means_nothing_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "snapshotter.toml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load_settings(tmp_path)
+    assert sentence in caught.value.message
+
+
+def test_every_setting_is_an_option_of_its_command() -> None:
+    for name, command in {
+        "dump": dump.command,
+        "watch": watch.command,
+        "view": view.command,
+    }.items():
+        options = {
+            option.removeprefix("--")
+            for parameter in command.params
+            if isinstance(parameter, click.Option)
+            for option in parameter.opts
+        }
+        assert SETTABLE[name] <= options
+
+
+def test_a_wrong_value_names_the_file_it_is_from(snap: Snap, tmp_path: Path) -> None:
+    (tmp_path / "snapshotter.toml").write_text("[watch]\nevery = 30\n")
+    outcome = snap("watch", "1")
+    assert outcome.code == 2
+    assert "--every: '30' has no unit" in outcome.err
+    assert "(from the settings file)" in outcome.err
+
+
+def test_the_command_line_wins(snap: Snap, tmp_path: Path) -> None:
+    (tmp_path / "snapshotter.toml").write_text('[watch]\nevery = "10ms"\n')
+    assert "not 10ms" in snap("watch", "1").err
+    assert "not 20ms" in snap("watch", "1", "--every", "20ms").err
+
+
+def test_settings_cannot_switch_redaction_off_unasked(snap: Snap, tmp_path: Path) -> None:
+    (tmp_path / "snapshotter.toml").write_text('values = "full"\n')
+    assert "nobody is here to ask" in snap("dump", "1").err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_settings_of_another_user_are_left_out(snap: Snap, tmp_path: Path) -> None:
+    path = tmp_path / "snapshotter.toml"
+    path.write_text("evry = '1m'")
+    os.chown(path, 12345, 12345)
+    assert load_settings(tmp_path)[0] == {}
+    assert "snapshotter.toml was left out" in snap("completion", "bash").err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_settings_in_a_directory_of_another_user_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "snapshotter.toml").write_text("")
+    os.chown(tmp_path, 12345, 12345)
+    assert load_settings(tmp_path)[1] is not None
+
+
+def test_a_fifo_of_that_name_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "snapshotter.toml")
+    assert load_settings(tmp_path) == ({}, None)
