@@ -18,7 +18,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["dumps", "scalar", "utc"]
+__all__ = ["Scalar", "dumps", "scalar", "utc"]
 
 _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
     from snapshotter.model import Item, Value
 
-__all__ = ["MAX_DEPTH", "MAX_VALUES", "ValueTrees"]
+__all__ = ["MAX_DEPTH", "ValueTrees"]
 
 MAX_DEPTH = 8
-MAX_VALUES = 250_000
+_SPARE_VALUES = 20_000
+_TIMES_SHARED = 4
 
 
 class ValueTrees:
@@ -25,15 +26,19 @@ class ValueTrees:
     ``"elided": true``. A part that two values share stands in both.
     """
 
-    def __init__(self, values: Sequence[Value], *, max_values: int = MAX_VALUES) -> None:
+    def __init__(self, values: Sequence[Value], *, max_values: int | None = None) -> None:
         self._values = values
-        self._left = max_values
+        generous = _SPARE_VALUES + _TIMES_SHARED * len(values)
+        self._left = generous if max_values is None else max_values
         self._open: list[int] = []
 
     def tree(self, node: int) -> dict[str, Any]:
         """Return the value at ``node`` with all that it holds."""
-        value = self._values[node]
         self._left -= 1
+        return self._tree(node)
+
+    def _tree(self, node: int) -> dict[str, Any]:
+        value = self._values[node]
         tree: dict[str, Any] = {
             "type": value.type,
             "kind": value.kind.value,
@@ -47,6 +52,8 @@ class ValueTrees:
         if node in self._open:
             return tree | {"cycle": True}
         fitting = value.items[: max(self._left, 0)] if len(self._open) < MAX_DEPTH else ()
+        # Paid for before any of them is opened, so that the first cannot spend it all twice.
+        self._left -= len(fitting)
         self._open.append(node)
         tree["items"] = [self._item(item) for item in fitting]
         self._open.pop()
@@ -55,7 +62,7 @@ class ValueTrees:
         return tree
 
     def _item(self, item: Item) -> dict[str, Any]:
-        tree = self.tree(item.node)
+        tree = self._tree(item.node)
         if item.name is not None:
             return {"name": item.name, "attribute": item.attribute, **tree}
         if item.key is not None:
