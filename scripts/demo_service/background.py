@@ -22,7 +22,7 @@ _mailbox = threading.Lock()
 
 def start() -> None:
     """Start the three threads of a worker (threads do not survive a fork of the master)."""
-    resend_at = time.monotonic() + float(os.environ.get("DEMO_TROUBLE_AFTER_S", "3"))
+    resend_at = time.monotonic() + float(os.environ.get("DEMO_TROUBLE_AFTER_S", "1.5"))
     for name, target, args in (
         ("invoices", write_invoices, ()),
         ("mail", send_mail, (resend_at,)),
