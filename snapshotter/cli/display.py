@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, Self
 
-from snapshotter.analysis import Diff, Dwell, diff, dwell
+from snapshotter.analysis import diff
 from snapshotter.cli.console import console, print_line
 from snapshotter.cli.errors import print_note
 from snapshotter.record.events import (
     Event,
     SnapshotTaken,
+    Stopped,
     StorageRestored,
     StorageTrouble,
     TargetEnded,
     TickMissed,
     Waiting,
 )
-from snapshotter.render import LiveState, ended_line, live_view, missed_line, snapshot_line
+from snapshotter.render import (
+    LiveState,
+    ended_line,
+    live_view,
+    missed_line,
+    snapshot_line,
+    trouble_line,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from rich.console import RenderableType
 
-    from snapshotter.analysis import IdlePattern
+    from snapshotter.analysis import Diff, IdlePattern
     from snapshotter.model import Snapshot
     from snapshotter.record.clock import Clock
 
 __all__ = ["Display", "LineDisplay", "LiveDisplay", "QuietDisplay"]
-
-# Enough to say since when a thread stands; each is a whole snapshot in memory.
-_REMEMBERED = 30
 
 
 class Display(Protocol):
@@ -79,12 +84,17 @@ class LineDisplay(QuietDisplay):
         super().tell(event)
         match event:
             case SnapshotTaken(snapshot, path):
-                print_line(snapshot_line(snapshot, self._comparison(snapshot), path=path))
+                name = None if path is None else path.name
+                print_line(snapshot_line(snapshot, self._comparison(snapshot), path=name))
             case TickMissed(_, missed):
                 print_line(missed_line(missed))
             case TargetEnded(pid, reason):
                 self._last.pop(pid, None)
-                print_line(ended_line(reason, self._clock.wall_ns()))
+                print_line(ended_line(reason, now_ns=self._clock.wall_ns()))
+            case StorageTrouble(_, message):
+                print_line(trouble_line(message, now_ns=self._clock.wall_ns()))
+            case Stopped(reason):
+                print_line(ended_line(reason, now_ns=self._clock.wall_ns()))
 
     def _comparison(self, snapshot: Snapshot) -> Diff | None:
         before = self._last.get(snapshot.process.pid)
@@ -92,36 +102,26 @@ class LineDisplay(QuietDisplay):
         return None if before is None else diff(before, snapshot, catalogue=self._catalogue)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the screen shows; replaced as a whole, because another thread draws it."""
-
-    next_due_ns: int
-    taken: int = 0
-    missed: int = 0
-    path: Path | None = None
-    snapshot: Snapshot | None = None
-    comparison: Diff | None = None
-    dwells: tuple[Dwell, ...] = ()
-    trouble: str | None = None
-
-
 class LiveDisplay(QuietDisplay):
-    """The last snapshot of one process, what it cost, what changed, and when the next is due."""
+    """For each process the last snapshot, what it cost, what changed, and when the next is due."""
 
     def __init__(
-        self, target: str, *, interval_ns: int, clock: Clock, catalogue: tuple[IdlePattern, ...]
+        self,
+        directories: Mapping[int, Path],
+        *,
+        interval_ns: int,
+        clock: Clock,
+        catalogue: tuple[IdlePattern, ...],
     ) -> None:
         from rich.live import Live  # noqa: PLC0415 -- start-up
 
-        self._target = target
+        self._directories = directories
         self._interval_ns = interval_ns
         self._clock = clock
         self._catalogue = catalogue
-        self._started_ns = clock.wall_ns()
-        self._seen = _Seen(next_due_ns=self._started_ns)
-        self._snapshots: deque[Snapshot] = deque(maxlen=_REMEMBERED)
-        # Its own thread draws once a second, also while a snapshot is under way.
+        # States are frozen and replaced as a whole, because another thread draws them.
+        self._states = {pid: self._new_state(pid) for pid in directories}
+        # It draws once a second, also while a snapshot is under way.
         self._live = Live(console=console(), refresh_per_second=1, get_renderable=self._screen)
 
     def __enter__(self) -> Self:
@@ -133,58 +133,60 @@ class LiveDisplay(QuietDisplay):
 
     def tell(self, event: Event) -> None:
         """Take an event into the picture."""
-        self._seen = self._after(event)
+        if isinstance(event, Stopped):
+            for pid, state in tuple(self._states.items()):
+                self._states[pid] = replace(state, ended=state.ended or event.reason)
+            return
+        pid = event.snapshot.process.pid if isinstance(event, SnapshotTaken) else event.pid
+        self._states[pid] = self._after(event, self._state_of(pid))
         if not isinstance(event, Waiting):
             self._live.refresh()
 
-    def _after(self, event: Event) -> _Seen:
-        seen = self._seen
+    def _state_of(self, pid: int) -> LiveState:
+        if pid not in self._states:
+            # Somebody new came: those that ended have been seen.
+            self._states = {at: state for at, state in self._states.items() if not state.ended}
+            self._states[pid] = self._new_state(pid)
+        return self._states[pid]
+
+    def _new_state(self, pid: int) -> LiveState:
+        now_ns = self._clock.wall_ns()
+        path = self._directories.get(pid)
+        return LiveState(
+            target=f"pid {pid}",
+            now_ns=now_ns,
+            started_ns=now_ns,
+            interval_ns=self._interval_ns,
+            next_due_ns=now_ns,
+            path=None if path is None else str(path),
+        )
+
+    def _after(self, event: Event, state: LiveState) -> LiveState:
         match event:
             case Waiting(_, due_ns):
                 ahead_ns = due_ns - self._clock.monotonic_ns()
-                return replace(seen, next_due_ns=self._clock.wall_ns() + ahead_ns)
-            case SnapshotTaken(snapshot, path):
-                return self._with_snapshot(snapshot, path)
+                return replace(state, next_due_ns=self._clock.wall_ns() + ahead_ns)
+            case SnapshotTaken(snapshot):
+                return self._with_snapshot(snapshot, state)
             case TickMissed(_, missed):
-                return replace(seen, missed=seen.missed + missed.count)
+                trouble = missed.detail or state.trouble
+                return replace(state, missed=state.missed + missed.count, trouble=trouble)
             case StorageTrouble(_, message):
-                return replace(seen, trouble=message)
-            case StorageRestored():
-                return replace(seen, trouble=None)
+                return replace(state, trouble=message)
+            case TargetEnded(_, reason):
+                return replace(state, ended=reason)
             case _:
-                return seen
+                return state
 
-    def _with_snapshot(self, snapshot: Snapshot, path: Path | None) -> _Seen:
-        before = self._snapshots[-1] if self._snapshots else None
-        self._snapshots.append(snapshot)
-        dwells = dwell(self._snapshots)
-        comparison = None
-        if before is not None:
-            comparison = diff(before, snapshot, dwells=dwells, catalogue=self._catalogue)
+    def _with_snapshot(self, snapshot: Snapshot, state: LiveState) -> LiveState:
+        comparison = state.comparison
+        if state.snapshot is not None:
+            comparison = diff(state.snapshot, snapshot, catalogue=self._catalogue)
         return replace(
-            self._seen,
-            taken=self._seen.taken + 1,
-            path=path or self._seen.path,
-            snapshot=snapshot,
-            comparison=comparison,
-            dwells=dwells,
+            state, taken=state.taken + 1, snapshot=snapshot, comparison=comparison, trouble=None
         )
 
     def _screen(self) -> RenderableType:
-        seen = self._seen
-        return live_view(
-            LiveState(
-                target=self._target,
-                now_ns=self._clock.wall_ns(),
-                started_ns=self._started_ns,
-                interval_ns=self._interval_ns,
-                next_due_ns=seen.next_due_ns,
-                taken=seen.taken,
-                missed=seen.missed,
-                path=seen.path,
-                snapshot=seen.snapshot,
-                comparison=seen.comparison,
-                dwells=seen.dwells,
-                trouble=seen.trouble,
-            )
-        )
+        now_ns = self._clock.wall_ns()
+        states = sorted(self._states.values(), key=lambda state: state.ended is not None)
+        return live_view(*(replace(state, now_ns=now_ns) for state in states))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,12 +13,11 @@ from snapshotter.cli.console import show
 from snapshotter.cli.errors import print_note
 from snapshotter.cli.output import print_json
 from snapshotter.cli.params import PID
-from snapshotter.errors import ExitCode
+from snapshotter.errors import ExitCode, NoSuchProcessError
+from snapshotter.model.checks import Check, CheckStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from snapshotter.attach.preflight import Check
+    from collections.abc import Sequence
 
 __all__ = ["command"]
 
@@ -32,20 +32,18 @@ __all__ = ["command"]
 @click.option("--clean", is_flag=True, help="Remove what killed recorders left behind, first.")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as a JSON array.")
 def command(pid: int | None, *, clean: bool, as_json: bool) -> int:
-    """Check, in order, everything a snapshot depends on: of this machine, or of process PID too.
+    """Check, in order, everything a snapshot of process PID depends on, or of any process.
 
     Nothing is sent to the process. The exit code is 4 when a check failed.
     """
-    from snapshotter.attach.preflight import examine  # noqa: PLC0415 -- start-up
-
     if clean:
         _clean()
-    checks = examine(pid)
+    checks = _checks(pid)
     if as_json:
         print_json([asdict(check) for check in checks])
     else:
-        _show(checks)
-    failed = any(check.status == "fail" for check in checks)
+        _show(checks, "this machine" if pid is None else f"process {pid}")
+    failed = any(check.status is CheckStatus.FAIL for check in checks)
     return ExitCode.NOT_PERMITTED if failed else ExitCode.DONE
 
 
@@ -59,7 +57,19 @@ def _clean() -> None:
         print_note("nothing was left behind that could be removed")
 
 
-def _show(checks: Iterable[Check]) -> None:
+def _checks(pid: int | None) -> tuple[Check, ...]:
+    if pid is None:
+        from snapshotter.cli.machine import machine_checks  # noqa: PLC0415 -- start-up
+
+        return machine_checks()
+    from snapshotter.attach.preflight import examine  # noqa: PLC0415 -- start-up
+
+    if not Path(f"/proc/{pid}").exists():
+        raise NoSuchProcessError(f"There is no process {pid}.", hint="snap ps lists them")
+    return examine(pid).checks
+
+
+def _show(checks: Sequence[Check], title: str) -> None:
     from snapshotter.render import doctor_view  # noqa: PLC0415 -- start-up
 
-    show(doctor_view(checks))
+    show(doctor_view(checks, title=title))

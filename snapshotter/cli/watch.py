@@ -136,7 +136,7 @@ def command(**given: Unpack[WatchGiven]) -> int:
     but 130 after Ctrl-C, and 3 or 5 if not one snapshot was taken. A second Ctrl-C does not
     wait for the snapshot under way.
 
-    On a terminal one process is shown live; in a pipe, or for several, one line per snapshot.
+    On a terminal the last snapshots are shown live; in a pipe there is one line per event.
     """
     targets = Targets(pids=given["pids"], names=given["name"], trees=given["tree"])
     _check_times(given)
@@ -235,7 +235,7 @@ def _run(given: WatchGiven, recordings: Recordings, targets: Targets, clock: Clo
             limits=_limits(given, clock),
             newcomers=_follower(given, recordings, targets, pids),
         )
-        with fleet, _display(given, recordings, targets, clock) as display:
+        with fleet, _display(given, recordings, clock) as display:
             for event in fleet.events():
                 tally.count(event)
                 display.tell(event)
@@ -260,17 +260,16 @@ def _follower(
     return Follower(targets, recordings, interval_ns=given["every"], known=pids)
 
 
-def _display(given: WatchGiven, recordings: Recordings, targets: Targets, clock: Clock) -> Display:
+def _display(given: WatchGiven, recordings: Recordings, clock: Clock) -> Display:
     from snapshotter.cli import display  # noqa: PLC0415 -- start-up
 
     if given["quiet"]:
         return display.QuietDisplay()
     catalogue = idle_catalogue()
-    if targets.are_several or not is_terminal():
+    if not is_terminal():
         return display.LineDisplay(clock, catalogue)
-    (pid,) = recordings.directories
     return display.LiveDisplay(
-        str(pid), interval_ns=given["every"], clock=clock, catalogue=catalogue
+        recordings.directories, interval_ns=given["every"], clock=clock, catalogue=catalogue
     )
 
 
