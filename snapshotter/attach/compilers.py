@@ -29,7 +29,7 @@ from snapshotter.errors import UnsupportedPythonError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PROBE_FILENAME", "compile_for"]
+__all__ = ["PROBE_FILENAME", "can_compile", "compile_for"]
 
 PROBE_FILENAME = "<snapshotter probe>"
 """File name of the probe's code objects, constant so that a probe recognises another one."""
@@ -49,11 +49,13 @@ _Version = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Compiler:
-    """An interpreter: the file to run, its ``argv[0]``, and the user to run it as (None: us)."""
+    """An interpreter: the file to run, its ``argv[0]``, and as whom to run it (None: as us)."""
 
     executable: str
     name: str
     user: Credentials | None = None
+    keep_fd: int | None = None
+    """The descriptor that ``executable`` goes through."""
 
 
 def compile_for(version: tuple[int, int], source: str, *, pid: int | None = None) -> bytes:
@@ -67,7 +69,9 @@ def compile_for(version: tuple[int, int], source: str, *, pid: int | None = None
         return _compile_here(source)
     found = _compile_on_machine(version, source)
     if found is None and pid is not None:
-        found = _compile_with_target(version, source, pid)
+        # What the target's user could have altered stays with this target: it is not kept.
+        with _compiler_of_target(version, pid) as compiler:
+            found = _run(compiler, version, source) if compiler else None
     if found is not None:
         return found
     text = f"{version[0]}.{version[1]}"
@@ -76,6 +80,16 @@ def compile_for(version: tuple[int, int], source: str, *, pid: int | None = None
         hint=f"Put a python{text} on PATH; without it snapshots are from outside only.",
         slug="no-compiler",
     )
+
+
+def can_compile(version: tuple[int, int], *, pid: int | None = None) -> bool:
+    """Tell whether :func:`compile_for` will find an interpreter; none is run."""
+    if version == sys.version_info[:2] or any(_interpreters(version)):
+        return True
+    if pid is None:
+        return False
+    with _compiler_of_target(version, pid) as compiler:
+        return compiler is not None
 
 
 @cache
@@ -87,49 +101,58 @@ def _compile_here(source: str) -> bytes:
 @cache
 def _compile_on_machine(version: _Version, source: str) -> bytes | None:
     for path in _interpreters(version):
-        # Not as root, what stands on our PATH is what our user runs anyway.
-        if os.geteuid() != 0 or _is_trusted(path):
-            code = _run(_Compiler(str(path), str(path)), version, source)
-            if code is not None:
-                return code
+        code = _run(_Compiler(str(path), str(path)), version, source)
+        if code is not None:
+            return code
     return None
 
 
-def _compile_with_target(version: _Version, source: str, pid: int) -> bytes | None:
-    """Use the target's executable; what its user could have altered stays with this target."""
+@contextlib.contextmanager
+def _compiler_of_target(version: _Version, pid: int) -> Iterator[_Compiler | None]:
+    """Open the target's executable; None where it may not be run."""
+    try:
+        fd = os.open(f"/proc/{pid}/exe", os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        yield None
+        return
+    try:
+        yield _choose_compiler(version, pid, fd)
+    finally:
+        os.close(fd)
+
+
+def _choose_compiler(version: _Version, pid: int, fd: int) -> _Compiler | None:
     try:
         path = Path(f"/proc/{pid}/exe").readlink()
         user = credentials(pid)
         if not shares_our_view(pid):
-            # Outside of its container the program would be another one, free of its limits.
+            # Outside of its container the program would be free of the container's limits.
             return None
-        executable = os.open(f"/proc/{pid}/exe", os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return None
-    try:
-        if _is_python_name(path, version) and _is_trusted(path):
-            return _run(_Compiler(str(path), str(path)), version, source)
-        if user.uid == 0 or os.geteuid() not in {0, user.uid}:
-            return None
-        # Its first argument is where it looks for its standard library.
-        name = str(path).removesuffix(" (deleted)")
-        own = _Compiler(f"/proc/self/fd/{executable}", name, user)
-        return _run(own, version, source, keep_fd=executable)
-    finally:
-        os.close(executable)
+    if _is_python_name(path, version) and _is_trusted(path):
+        return _Compiler(str(path), str(path))
+    if user.uid == 0 or os.geteuid() not in {0, user.uid}:
+        return None
+    # Its first argument is where it looks for its standard library.
+    name = str(path).removesuffix(" (deleted)")
+    return _Compiler(f"/proc/self/fd/{fd}", name, user, fd)
 
 
 def _interpreters(version: _Version) -> Iterator[Path]:
+    """Yield the interpreters of this machine that we may run."""
     name = f"python{version[0]}.{version[1]}"
     on_path = shutil.which(name)
-    if on_path is not None:
-        yield Path(on_path).resolve()
-    home = Path.home()
-    data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share")
-    managed = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv/python")
-    with contextlib.suppress(OSError):
-        for directory in sorted(managed.glob(f"cpython-{version[0]}.{version[1]}.*"), reverse=True):
-            yield (directory / "bin" / name).resolve()
+    found = [] if on_path is None else [Path(on_path)]
+    with contextlib.suppress(OSError, RuntimeError):
+        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+        managed = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv/python")
+        pattern = f"cpython-{version[0]}.{version[1]}.*/bin/{name}"
+        found += sorted(managed.glob(pattern), reverse=True)
+    for path in found:
+        # Not as root, what stands there is what our user runs anyway.
+        if os.geteuid() != 0 or _is_trusted(path.resolve()):
+            yield path.resolve()
 
 
 def _is_python_name(path: Path, version: _Version) -> bool:
@@ -151,9 +174,7 @@ def _is_trusted(path: Path) -> bool:
     return path.is_file() and os.access(path, os.X_OK)
 
 
-def _run(
-    compiler: _Compiler, version: _Version, source: str, *, keep_fd: int | None = None
-) -> bytes | None:
+def _run(compiler: _Compiler, version: _Version, source: str) -> bytes | None:
     """Return the marshalled code, or None when the interpreter fails, lies or does not end."""
     user = compiler.user if os.geteuid() == 0 else None
     # A file in memory instead of a pipe: one less thing to wait for.
@@ -171,7 +192,7 @@ def _run(
             cwd="/",
             env={},
             start_new_session=True,
-            pass_fds=() if keep_fd is None else (keep_fd,),
+            pass_fds=() if compiler.keep_fd is None else (compiler.keep_fd,),
             user=user.uid if user else None,
             group=user.gid if user else None,
             extra_groups=[] if user else None,

@@ -13,6 +13,7 @@ import psutil
 
 from snapshotter.attach.cmdline import read_cmdline
 from snapshotter.attach.container import container_of
+from snapshotter.attach.namespaces import credentials
 from snapshotter.errors import NoSuchProcessError, SnapshotterError
 from snapshotter.model.process import PythonProcess
 from snapshotter.outside.memory import Memory
@@ -85,7 +86,7 @@ def _pids() -> list[int]:
 
 def _describe(pid: int) -> PythonProcess | None:
     try:
-        uid = Path(f"/proc/{pid}").stat().st_uid
+        uid = credentials(pid).uid
         cmdline = read_cmdline(pid)
     except OSError:
         return None

@@ -1,14 +1,17 @@
-"""Does what it reads from stdin: a tuple ("exec" or "eval", text) per line, one answer line each."""
+"""Does what it is told: reads lines ("exec" or "eval", text), answers each with one line."""
 
-import ctypes  # noqa: F401 - a program that gave up root may no longer import
-import encodings.idna  # noqa: F401 - as above
+# ruff: noqa: BLE001, F401, S102, S307
+# That is its purpose; and once it gave up root it may no longer be able to import.
+
+import ctypes
+import encodings.idna
 import os
-import resource  # noqa: F401 - as above
-import signal  # noqa: F401 - as above
-import subprocess  # noqa: F401 - as above
+import resource
+import signal
+import subprocess
 import sys
-import threading  # noqa: F401 - as above
-import time  # noqa: F401 - as above
+import threading
+import time
 
 os.write(int(os.environ["SNAP_READY_FD"]), b"ready\n")
 while line := sys.stdin.readline():
