@@ -1,0 +1,85 @@
+"""The direction of imports is the architecture: each package may take only from those below it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[3] / "snapshotter"
+ALLOWED = {
+    "model": set(),
+    "analysis": {"model"},
+    "probe": set(),
+    "outside": {"model", "errors"},
+    "store": {"model", "errors"},
+    "attach": {"model", "errors", "outside", "store.wire", "probe"},
+    "record": {"model", "errors", "outside", "store", "attach", "analysis"},
+    "render": {"model", "analysis", "errors"},
+    "export": {"model", "analysis", "errors"},
+    "cli": {"model", "errors", "analysis", "attach", "record", "store", "render", "export"},
+}
+HOMES = {
+    "psutil": {"attach"},
+    "msgpack": {"store"},
+    "rich": {"render", "cli"},
+    "orjson": {"export"},
+    "click": {"cli"},
+}
+ROOT = {"snapshotter", "errors"}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
+
+
+def _imported(path: Path) -> list[str]:
+    """Absolute names of all modules that a file imports, those for typing too."""
+    names = []
+    package = ["snapshotter", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names.append(module)
+            if module == "snapshotter":
+                names += [f"snapshotter.{alias.name}" for alias in node.names]
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_the_layers_below_it(path: Path) -> None:
+    layer = path.relative_to(PACKAGE).parts[0]
+    allowed = {layer, *ALLOWED[layer]}
+
+    wrong = [
+        name
+        for name in _imported(path)
+        if name.startswith("snapshotter.")
+        and name != "snapshotter.__version__"
+        and not any(
+            name == f"snapshotter.{good}" or name.startswith(f"snapshotter.{good}.")
+            for good in allowed
+        )
+    ]
+
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_library_is_used_in_its_home_only(path: Path) -> None:
+    layer = path.relative_to(PACKAGE).parts[0]
+
+    strangers = [
+        name
+        for name in _imported(path)
+        if name.split(".")[0] in HOMES and layer not in HOMES[name.split(".")[0]]
+    ]
+
+    assert not strangers
+
+
+def test_every_package_has_its_row() -> None:
+    packages = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+
+    assert packages <= set(ALLOWED)
