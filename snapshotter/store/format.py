@@ -1,7 +1,10 @@
 """A dump is one file that holds one snapshot.
 
-It is one [msgpack](https://msgpack.org) map, plain and
-uncompressed: any msgpack reader in any language reads it. The name ends in `.msgpack`.
+It is one [msgpack](https://msgpack.org) map, plain and uncompressed: any msgpack reader in any
+language reads it. In Python, the names of the threads are:
+
+    dump = msgpack.unpackb(open("dump.msgpack", "rb").read())
+    [row if row is None else dump["strings"][row] for row in dump["threads"]["name"]]
 
 ## What every reader relies on
 
@@ -13,7 +16,7 @@ uncompressed: any msgpack reader in any language reads it. The name ends in `.ms
 * The last two keys are `crc32` and `end`, always packed into the same 26 bytes: `a5 "crc32"`,
   `ce` and four bytes (CRC-32 as of zlib, over **everything before the key** `crc32`), `a3 "end"`,
   `aa "snapshot/1"`. A file without that end is torn; one whose sum differs was altered.
-* Containers nest exactly three deep: the file, a table or group of fields, a column. Whatever is
+* Containers nest three deep and never deeper: the file, a table or group of fields, a column. Whatever is
   deep or circular in the target is flat here: rows point to rows by index.
 * A **table** is a map of columns; a column is an array, and all columns of a table have the same
   length. A **group** is a map of single fields.
@@ -22,8 +25,8 @@ uncompressed: any msgpack reader in any language reads it. The name ends in `.ms
   surrogates were characters (Python: `.decode("utf-8", "surrogatepass")`).
 * An **s-index** is an index into `strings`. Words of closed sets (state, kind, view, …) are
   s-indices too.
-* Times end in `_ns` and are integers in nanoseconds: Unix time where the name says `_at_ns` on the
-  file, `start_time_ns` and `due_at_ns`; monotonic time of the machine elsewhere.
+* Times end in `_ns` and are integers in nanoseconds. `captured_at_ns`, `start_time_ns` and
+  `due_at_ns` are Unix time; every other instant is monotonic time of the machine.
 * No extension types, no floats for time, no compression. Integers fit 64 bits, signed or unsigned;
   wider ones are text in hexadecimal.
 
@@ -101,6 +104,15 @@ A group, how the snapshot was taken: `views` (array of texts), `complete`, `carr
 
 ### `tick`
 nil, or a group: `sequence`, `due_at_ns`, `lateness_ns`.
+
+## A recording
+
+A directory with one dump for each snapshot, `000001-20261120T091500.003Z.msgpack`: a number that
+only rises, and when it was taken (UTC). `recording.json` beside them says whose recording it is
+(`target`), how it is taken (`options`, `interval_ns`), which due times have no snapshot (`missed`)
+and why it ended (`ended`, null while it runs or when it was cut off); its `schema` is
+`snapshotter.recording/1`. Files appear by rename or link, whole or not at all; what a killed writer
+left is named `.tmp-…` and removed by the next. Files of any other name are not ours and stay.
 
 ## Limits of our reader
 
