@@ -20,7 +20,11 @@ _MAX_BYTES = 64 << 10
 _MAX_ARGUMENTS = 512
 # "Authorization: Bearer …" as a whole argument; --password=…, TOKEN=…, ?token=…&, "token": "…"
 _HEADER = re.compile(r"([\w-]+)(:\s+)(.+)", re.DOTALL)
-_ASSIGNED = re.compile(r"""([\w.-]+)(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s&;,"']+)""")
+_ASSIGNED = re.compile(
+    r"""([\w.-]+)(["']?\s*[=:]\s*)"""
+    r"""("[^"]*"|'[^']*'|(?:(?:basic|bearer|digest|negotiate|token)\s+)?[^\s&;,"']+)""",
+    re.IGNORECASE,
+)
 _PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)\S*@")
 
 
@@ -56,11 +60,14 @@ def _mask(argument: str) -> str:
     if header and name_is_secret(header[1]):
         return header[1] + header[2] + HIDDEN
     text = _PASSWORD_IN_URL.sub(rf"\g<1>{HIDDEN}@", argument)
-    text = _ASSIGNED.sub(_mask_assigned, text)
-    # What is masked already would look like a secret of that name.
-    return HIDDEN if text_is_secret(text.replace(HIDDEN, "")) else text
+    # What has a name is judged by its name, all the rest by how it looks.
+    rest = _ASSIGNED.sub(lambda match: " " if _is_secret(match) else f" {match[3]}", text)
+    if text_is_secret(rest.replace(f":{HIDDEN}@", "")):
+        return HIDDEN
+    return _ASSIGNED.sub(
+        lambda match: match[1] + match[2] + HIDDEN if _is_secret(match) else match[0], text
+    )
 
 
-def _mask_assigned(match: re.Match[str]) -> str:
-    name, between, _ = match.groups()
-    return name + between + HIDDEN if name_is_secret(name.lstrip("-")) else match[0]
+def _is_secret(match: re.Match[str]) -> bool:
+    return name_is_secret(match[1].lstrip("-"))

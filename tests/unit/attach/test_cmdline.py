@@ -1,0 +1,61 @@
+"""What people put into command lines is kept, but for secrets."""
+
+from __future__ import annotations
+
+import pytest
+
+from snapshotter.attach.cmdline import HIDDEN, mask_secrets
+
+
+@pytest.mark.parametrize(
+    ("argument", "masked"),
+    [
+        ("--password=hunter2", f"--password={HIDDEN}"),
+        ("--db-password='hunter2 x'", f"--db-password={HIDDEN}"),
+        ("API_KEY=abc123", f"API_KEY={HIDDEN}"),
+        ("Authorization: Bearer abcdef", f"Authorization: {HIDDEN}"),
+        ("postgres://app:hunter2@db:5432/orders", f"postgres://app:{HIDDEN}@db:5432/orders"),
+        ("redis://:hunter2@cache/0", f"redis://:{HIDDEN}@cache/0"),
+        ("amqp://u:p@ss/w@host", f"amqp://u:{HIDDEN}@host"),
+        ("http://host/?q=1&token=abc&n=2", f"http://host/?q=1&token={HIDDEN}&n=2"),
+        ('{"token": "abc def", "n": 1}', f'{{"token": {HIDDEN}, "n": 1}}'),
+        ("ghp_" + "a1B2" * 9, HIDDEN),
+        ("https://ghp_" + "a1B2" * 9 + "@github.com/x", HIDDEN),
+        ("curl -H Authorization: Bearer abcdef x", f"curl -H Authorization: {HIDDEN} x"),
+        ("-----BEGIN PRIVATE KEY-----", HIDDEN),
+    ],
+)
+def test_secret_is_masked(argument: str, masked: str) -> None:
+    assert mask_secrets([argument]) == (masked,)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "/usr/bin/python3.14",
+        "-m",
+        "gunicorn: worker [orders:app]",
+        "--bind=0.0.0.0:8000",
+        "--max-tokens=4096",
+        "--tokenizer=fast",
+        "http://example.org:8080/path?q=1",
+        "import time\nwhile 1: time.sleep(.01)",
+        "--keepalive",
+        "",
+    ],
+)
+def test_harmless_argument_is_kept(argument: str) -> None:
+    assert mask_secrets([argument]) == (argument,)
+
+
+def test_value_after_a_secret_option_is_masked() -> None:
+    arguments = ["app", "--token", "abc", "--password", "--verbose", "-x", "1"]
+    assert mask_secrets(arguments) == (
+        "app",
+        "--token",
+        HIDDEN,
+        "--password",
+        "--verbose",
+        "-x",
+        "1",
+    )
