@@ -16,8 +16,8 @@ language reads it. In Python, the names of the threads are:
 * The last two keys are `crc32` and `end`, always packed into the same 26 bytes: `a5 "crc32"`,
   `ce` and four bytes (CRC-32 as of zlib, over **everything before the key** `crc32`), `a3 "end"`,
   `aa "snapshot/1"`. A file without that end is torn; one whose sum differs was altered.
-* Containers nest three deep and never deeper: the file, a table or group of fields, a column. Whatever is
-  deep or circular in the target is flat here: rows point to rows by index.
+* Containers nest three deep and never deeper: the file, a table or group of fields, a column.
+  Whatever is deep or circular in the target is flat here: rows point to rows by index.
 * A **table** is a map of columns; a column is an array, and all columns of a table have the same
   length. A **group** is a map of single fields.
 * A **text** is a msgpack str. Text with lone surrogates (file names that are not UTF-8, damaged
