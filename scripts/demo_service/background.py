@@ -3,7 +3,7 @@
 The planted troubles, both of the kind that is hard to see from outside:
 
 1. ``invoices`` takes the ledger, then the mailbox. Some seconds after the start, ``mail`` begins
-   to resend and takes them the other way round: soon both threads wait for each other for ever.
+   to resend and takes them the other way round: both threads then wait for each other for ever.
 2. ``audit`` keeps every record in a list that nobody empties.
 """
 
@@ -51,6 +51,8 @@ def send_mail(resend_at: float) -> None:
             sent += 1
             time.sleep(0.02)
             if time.monotonic() >= resend_at:
+                # Longer than an invoice takes: by then the other thread is sure to want the mailbox.
+                time.sleep(0.2)
                 with _ledger:
                     pass
         time.sleep(0.05)
