@@ -51,7 +51,7 @@ def send_mail(resend_at: float) -> None:
             sent += 1
             time.sleep(0.02)
             if time.monotonic() >= resend_at:
-                # Longer than an invoice takes: by then the other thread is sure to want the mailbox.
+                # Longer than an invoice takes: by then the other thread wants the mailbox.
                 time.sleep(0.2)
                 with _ledger:
                     pass
