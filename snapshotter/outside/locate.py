@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from snapshotter.errors import (
     NoSuchProcessError,
     NotPythonError,
-    ProcessEndedError,
     SnapshotterError,
     TornReadError,
     UnsupportedPythonError,
 )
 from snapshotter.outside.elf import section_address
-from snapshotter.outside.memory import not_permitted
+from snapshotter.outside.memory import not_permitted, without_memory
 from snapshotter.outside.offsets import COOKIE
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def find_runtime(pid: int, memory: Memory) -> int:
     """
     mappings = read_mappings(pid)
     if not mappings:
-        raise _without_memory(pid)
+        raise without_memory(pid)
     executable = _executable(pid)
     candidates = _candidates(mappings, executable)
     for first in candidates:
@@ -189,20 +188,6 @@ def _executable(pid: int) -> str | None:
         return os.readlink(f"/proc/{pid}/exe")
     except OSError:
         return None
-
-
-def _without_memory(pid: int) -> SnapshotterError:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            state = file.read().rpartition(b")")[2].split()[0]
-    except OSError, IndexError:
-        state = b"X"
-    if state in b"ZX":
-        return ProcessEndedError(f"Process {pid} has ended.")
-    return NotPythonError(
-        f"Process {pid} is a kernel thread, not a Python program.",
-        hint="List Python processes with: snap ps",
-    )
 
 
 def _not_found(pid: int, mappings: tuple[Mapping, ...], executable: str | None) -> SnapshotterError:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Self
 from snapshotter.errors import (
     NoSuchProcessError,
     NotPermittedError,
+    NotPythonError,
     ProcessEndedError,
+    SnapshotterError,
     TornReadError,
 )
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["MAX_READ_BYTES", "Memory", "not_permitted"]
+__all__ = ["MAX_READ_BYTES", "Memory", "not_permitted", "without_memory"]
 
 MAX_READ_BYTES = 64 << 20
 """No single read is larger: a length that a target wrote is never trusted."""
@@ -37,6 +39,21 @@ def not_permitted(pid: int) -> NotPermittedError:
     )
 
 
+def without_memory(pid: int) -> SnapshotterError:
+    """Return the error for a ``pid`` that exists and has no memory: a zombie or kernel thread."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+    except OSError, IndexError:
+        state = b"X"
+    if state in b"ZX":
+        return ProcessEndedError(f"Process {pid} has ended.")
+    return NotPythonError(
+        f"Process {pid} is a kernel thread, not a Python program.",
+        hint="List Python processes with: snap ps",
+    )
+
+
 class Memory:
     """One open ``/proc/<pid>/mem``.
 
@@ -49,7 +66,8 @@ class Memory:
     def __init__(self, pid: int, *, writable: bool = False) -> None:
         """Open the memory of ``pid``.
 
-        Raises ``NoSuchProcessError`` and ``NotPermittedError``.
+        Raises ``NoSuchProcessError``, ``NotPermittedError``, and ``NotPythonError`` for a kernel
+        thread.
         """
         self.pid = pid
         self.fd = -1
@@ -58,7 +76,9 @@ class Memory:
             self.fd = os.open(f"/proc/{pid}/mem", flags)
         except PermissionError as error:
             raise not_permitted(pid) from error
-        except (FileNotFoundError, ProcessLookupError) as error:
+        except ProcessLookupError as error:
+            raise without_memory(pid) from error
+        except FileNotFoundError as error:
             raise NoSuchProcessError(
                 f"There is no process {pid}.", hint="List Python processes with: snap ps"
             ) from error

@@ -5,6 +5,7 @@ import os
 import re
 import time
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,7 +94,7 @@ def wrong_call(frames: tuple[Frame, ...]) -> str | None:
     if not frames or frames[-1].qualname not in {"<module>", "Thread._bootstrap"}:
         return f"ends with {frames[-1] if frames else None}"
     own = [frame for frame in frames if frame.filename.endswith("busy.py")]
-    for callee, caller in zip(own, own[1:], strict=False):
+    for callee, caller in pairwise(own):
         line = BUSY_SOURCE[(caller.lineno or 0) - 1]
         if not re.search(rf"\b{callee.qualname}\(", line):
             return f"{caller.qualname}:{caller.lineno} does not call {callee.qualname}"

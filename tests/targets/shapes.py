@@ -1,4 +1,5 @@
 """Threads that stand still in stacks of every shape; prints what the interpreter says of them."""
+# ruff: noqa: B009, N802, PERF401, PLC2401, S102, SIM105, T201, TRY301 - odd shapes are the point
 
 import asyncio
 import contextvars
@@ -138,10 +139,7 @@ def through_exec():
 
 
 def through_comprehension():
-    return [
-        [park() for _ in range(1)]
-        for _ in range(1)
-    ]
+    return [[park() for _ in range(1)] for _ in range(1)]
 
 
 def grüße_雪():
