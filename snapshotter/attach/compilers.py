@@ -176,15 +176,29 @@ def _is_trusted(path: Path) -> bool:
 
 def _run(compiler: _Compiler, version: _Version, source: str) -> bytes | None:
     """Return the marshalled code, or None when the interpreter fails, lies or does not end."""
+    try:
+        process = _start(compiler, ["-I", "-S", "-c", _PROGRAM], source.encode())
+    except OSError:
+        return None
+    with process:
+        output = _read_bounded(process)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    head, _, code = output.partition(b"\n")
+    return code if head == b"%d.%d" % version and code else None
+
+
+def _start(compiler: _Compiler, arguments: list[str], text: bytes) -> subprocess.Popen[bytes]:
+    """Run the program with ``text`` on its stdin and nothing else of ours. Raises OSError."""
     user = compiler.user if os.geteuid() == 0 else None
     # A file in memory instead of a pipe: one less thing to wait for.
     text_fd = os.memfd_create("snapshotter-source", os.MFD_CLOEXEC)
     try:
         with open(text_fd, "wb", closefd=False) as file:
-            file.write(source.encode())
+            file.write(text)
         os.lseek(text_fd, 0, os.SEEK_SET)
-        process = subprocess.Popen(
-            [compiler.name, "-I", "-S", "-c", _PROGRAM],
+        return subprocess.Popen(
+            [compiler.name, *arguments],
             executable=compiler.executable,
             stdin=text_fd,
             stdout=subprocess.PIPE,
@@ -197,16 +211,8 @@ def _run(compiler: _Compiler, version: _Version, source: str) -> bytes | None:
             group=user.gid if user else None,
             extra_groups=[] if user else None,
         )
-    except OSError:
-        return None
     finally:
         os.close(text_fd)
-    with process:
-        output = _read_bounded(process)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    head, _, code = output.partition(b"\n")
-    return code if head == b"%d.%d" % version and code else None
 
 
 def _read_bounded(process: subprocess.Popen[bytes]) -> bytes:
