@@ -24,6 +24,8 @@ __all__ = ["DEFAULT_BUDGET_NS", "OutsideReader", "OutsideThread", "OutsideView"]
 DEFAULT_BUDGET_NS = 30_000_000
 _LONGEST_NS = 2_000_000_000
 """However long the lists of a hostile target are: then threads stay without a stack."""
+_LEAST_RETRY_NS = 10_000_000
+"""Left for the stacks that changed, even where the many others used up the budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class OutsideReader:
             stacks[thread.address] = stack = self._stack(thread, 0)
             if isinstance(stack, str):
                 moving.append(thread)
+        deadline_ns = max(deadline_ns, time.monotonic_ns() + _LEAST_RETRY_NS)
         for index, thread in enumerate(moving):
             now_ns = time.monotonic_ns()
             share_ns = max(0, deadline_ns - now_ns) // (len(moving) - index)

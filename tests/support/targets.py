@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,6 @@ class LiveTarget:
 
     process: subprocess.Popen[bytes]
     folder: Path
-    extra: dict[str, object] = field(default_factory=dict)
 
     @property
     def pid(self) -> int:
