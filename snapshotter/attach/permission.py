@@ -60,7 +60,8 @@ def _as_plain_user(pid: int, ours: dict[str, str], theirs: dict[str, str]) -> st
         mine, its = ours[name].split()[3], sorted(set(theirs[name].split()[:3]))
         if its != [mine]:
             return f"It runs as {what} {', '.join(its)} and we as {what} {mine}."
-    if Path(f"/proc/{pid}").stat().st_uid == 0:
+    # The directory itself always belongs to the user; the files in it only when dumpable.
+    if Path(f"/proc/{pid}/status").stat().st_uid == 0:
         return "It has made itself unreadable for its own user (it is not dumpable)."
     if int(theirs["CapPrm"], 16) & ~int(ours["CapPrm"], 16):
         return "It has capabilities that we have not."
