@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlignedThreads",
+    "ThreadIndex",
     "align_frames",
     "align_locals",
     "align_threads",
@@ -57,17 +58,38 @@ def _start_ticks(thread: Thread) -> int | None:
     return None if thread.counters is None else thread.counters.start_ticks
 
 
+class ThreadIndex:
+    """The threads of one snapshot, to find one of another snapshot among them."""
+
+    def __init__(self, threads: Iterable[Thread]) -> None:
+        self._by_native: dict[int | None, list[Thread]] = {}
+        self._by_ident: dict[int, list[Thread]] = {}
+        for thread in threads:
+            self._by_native.setdefault(thread.native_id, []).append(thread)
+            self._by_ident.setdefault(thread.ident, []).append(thread)
+
+    def find(self, thread: Thread) -> Thread | None:
+        """Return the same thread, or None."""
+        natives = self._by_native.get(thread.native_id, ()) if thread.native_id is not None else ()
+        candidates = (*natives, *self._by_ident.get(thread.ident, ()))
+        return next((each for each in candidates if same_thread(each, thread)), None)
+
+
 def align_threads(before: Iterable[Thread], after: Iterable[Thread]) -> AlignedThreads:
     """Match the threads of two snapshots of one process."""
-    left = list(before)
+    old = tuple(before)
+    index = ThreadIndex(old)
     pairs, added = [], []
+    matched: set[int] = set()
     for thread in after:
-        found = next((at for at, each in enumerate(left) if same_thread(each, thread)), None)
-        if found is None:
+        match = index.find(thread)
+        if match is None or id(match) in matched:
             added.append(thread)
         else:
-            pairs.append((left.pop(found), thread))
-    return AlignedThreads(tuple(pairs), tuple(left), tuple(added))
+            matched.add(id(match))
+            pairs.append((match, thread))
+    removed = (thread for thread in old if id(thread) not in matched)
+    return AlignedThreads(tuple(pairs), tuple(removed), tuple(added))
 
 
 def align_frames(

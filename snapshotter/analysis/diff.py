@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from snapshotter.analysis.align import align_threads, same_incarnation, same_thread
+from snapshotter.analysis.align import ThreadIndex, align_threads, same_incarnation
 from snapshotter.analysis.changes import Change, Diff, SignatureShare, ThreadChange
 from snapshotter.analysis.figures import (
     elapsed_between,
@@ -17,7 +17,7 @@ from snapshotter.analysis.figures import (
 from snapshotter.analysis.gaps import TWO_INCARNATIONS, gaps
 from snapshotter.analysis.idle import CATALOGUE, idle_reason
 from snapshotter.analysis.locals import local_changes, resizes, variable_changes
-from snapshotter.analysis.movement import counter_delta, movement
+from snapshotter.analysis.movement import Movement, counter_delta, movement
 from snapshotter.analysis.signatures import call_signature
 from snapshotter.analysis.tasks import task_changes
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from snapshotter.analysis.dwell import Dwell
     from snapshotter.analysis.idle import IdlePattern
     from snapshotter.analysis.signatures import CallSignature
-    from snapshotter.model import Frame, Snapshot, Thread
+    from snapshotter.model import Frame, Snapshot
 
 __all__ = ["diff", "signature_shares"]
 
@@ -66,7 +66,7 @@ def diff(
         current,
         elapsed,
         same_process=True,
-        threads=tuple(_thread_changes(aligned, dwells, tuple(catalogue))),
+        threads=tuple(_thread_changes(aligned, baseline.captured_at_ns, dwells, tuple(catalogue))),
         locals=locals_,
         variables=variables,
         resizes=resizes(locals_, variables, elapsed),
@@ -98,17 +98,25 @@ def _interpreter(baseline: Snapshot, current: Snapshot, elapsed: Elapsed) -> tup
 
 
 def _thread_changes(
-    aligned: AlignedThreads, dwells: Sequence[Dwell], catalogue: tuple[IdlePattern, ...]
+    aligned: AlignedThreads,
+    since_ns: int,
+    dwells: Sequence[Dwell],
+    catalogue: tuple[IdlePattern, ...],
 ) -> Iterator[ThreadChange]:
+    runs = ThreadIndex(run.thread for run in dwells)
+    by_thread = {id(run.thread): run for run in dwells}
     for before, after in aligned.pairs:
+        run = by_thread.get(id(runs.find(after)))
+        # A recording may know that it was elsewhere in between and came back.
+        was_away = run is not None and run.arrived and run.since_ns > since_ns
         yield ThreadChange(
             before,
             after,
             None,
-            movement(before, after),
+            Movement.MOVED if was_away else movement(before, after),
             counter_delta(before, after),
             idle_reason(after.frames, catalogue),
-            _dwell_of(after, dwells),
+            run,
         )
     for thread in aligned.added:
         idle = idle_reason(thread.frames, catalogue)
@@ -116,10 +124,6 @@ def _thread_changes(
     for thread in aligned.removed:
         idle = idle_reason(thread.frames, catalogue)
         yield ThreadChange(thread, None, Change.REMOVED, idle=idle)
-
-
-def _dwell_of(thread: Thread, dwells: Sequence[Dwell]) -> Dwell | None:
-    return next((each for each in dwells if same_thread(each.thread, thread)), None)
 
 
 def signature_shares(

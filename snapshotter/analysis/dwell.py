@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from snapshotter.analysis.align import same_incarnation, same_thread
+from snapshotter.analysis.align import ThreadIndex, same_incarnation
 from snapshotter.analysis.movement import (
     CounterDelta,
     Movement,
@@ -39,6 +39,8 @@ class Dwell:
     """Its class over the whole run; None for a run of one."""
     counters: CounterDelta | None
     """What the kernel did with it over the whole run."""
+    arrived: bool = False
+    """Whether the snapshot before the run has it elsewhere, or has not got it at all."""
 
 
 def dwell(snapshots: Sequence[Snapshot]) -> tuple[Dwell, ...]:
@@ -49,19 +51,23 @@ def dwell(snapshots: Sequence[Snapshot]) -> tuple[Dwell, ...]:
     """
     if not snapshots:
         return ()
-    return tuple(_run_of(thread, snapshots) for thread in snapshots[-1].threads)
+    earlier = [
+        (each, ThreadIndex(each.threads))
+        for each in reversed(snapshots[:-1])
+        if same_incarnation(each, snapshots[-1])
+    ]
+    return tuple(_run_of(thread, snapshots[-1], earlier) for thread in snapshots[-1].threads)
 
 
-def _run_of(thread: Thread, snapshots: Sequence[Snapshot]) -> Dwell:
-    newest = snapshots[-1]
+def _run_of(
+    thread: Thread, newest: Snapshot, earlier: Sequence[tuple[Snapshot, ThreadIndex]]
+) -> Dwell:
     first, first_thread, count = newest, thread, 1
-    for snapshot in reversed(snapshots[:-1]):
-        earlier = _find(snapshot, thread) if same_incarnation(snapshot, newest) else None
-        # Each is compared with its successor, because the views may differ along the way, and
-        # with the newest, because the place must be that one.
-        if earlier is None or not _stands_with(earlier, first_thread, thread):
+    for snapshot, index in earlier:
+        found = index.find(thread)
+        if found is None or not _stands_with(found, first_thread, thread):
             break
-        first, first_thread, count = snapshot, earlier, count + 1
+        first, first_thread, count = snapshot, found, count + 1
     return Dwell(
         thread=thread,
         since_ns=first.captured_at_ns,
@@ -69,12 +75,14 @@ def _run_of(thread: Thread, snapshots: Sequence[Snapshot]) -> Dwell:
         snapshots=count,
         movement=None if count == 1 else movement(first_thread, thread),
         counters=None if count == 1 else counter_delta(first_thread, thread),
+        arrived=count <= len(earlier),
     )
 
 
-def _stands_with(earlier: Thread, *later: Thread) -> bool:
-    return all(same_place(earlier, each) is SamePlace.YES for each in later)
-
-
-def _find(snapshot: Snapshot, thread: Thread) -> Thread | None:
-    return next((each for each in snapshot.threads if same_thread(each, thread)), None)
+def _stands_with(earlier: Thread, successor: Thread, newest: Thread) -> bool:
+    """Compare with the successor; with the newest too, where the views differ along the way."""
+    if same_place(earlier, successor) is not SamePlace.YES:
+        return False
+    if earlier.view is successor.view is newest.view:
+        return True
+    return same_place(earlier, newest) is SamePlace.YES

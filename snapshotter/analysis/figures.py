@@ -30,8 +30,8 @@ _PROCESS = (
     _Field("cpu_ns", "processor time", Unit.NANOSECONDS, cumulative=True),
     _Field("fds", "file descriptors"),
     _Field("os_threads", "OS threads"),
-    _Field("voluntary_switches", "voluntary context switches", cumulative=True),
-    _Field("involuntary_switches", "involuntary context switches", cumulative=True),
+    _Field("voluntary_switches", "voluntary switches", cumulative=True),
+    _Field("involuntary_switches", "involuntary switches", cumulative=True),
 )
 
 _INTERPRETER = (

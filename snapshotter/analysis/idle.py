@@ -88,7 +88,8 @@ def parse_pattern(text: str, reason: str = "waits for work") -> IdlePattern:
     """Check a pattern and return it; raises ValueError with a sentence when it cannot be meant."""
     for step in _steps(text):
         module, _, qualname = step.partition(":")
-        if not module or (not qualname and step != "*"):
+        is_call = module and qualname and not re.search(r"\s", step)
+        if not is_call and step != "*":
             sentence = f"An idle pattern has steps such as module:qualname, not {step!r}."
             raise ValueError(sentence)
     return IdlePattern(text, reason)

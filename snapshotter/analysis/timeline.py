@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from snapshotter.analysis.align import same_thread
+from snapshotter.analysis.align import ThreadIndex
 from snapshotter.analysis.dwell import Dwell, dwell
 from snapshotter.analysis.idle import CATALOGUE, idle_reason
 from snapshotter.analysis.movement import Movement, movement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from snapshotter.analysis.idle import IdlePattern
     from snapshotter.model import Snapshot, Thread
@@ -58,25 +58,21 @@ def timeline(
     tracks: list[list[Thread | None]] = []
     for column, snapshot in enumerate(snapshots):
         _append_column(tracks, snapshot, column)
-    dwells = dwell(snapshots)
+    dwells = {id(run.thread): run for run in dwell(snapshots)}
     patterns = tuple(catalogue)
     return tuple(sorted((_row(track, dwells, patterns) for track in tracks), key=_rank))
 
 
 def _append_column(tracks: list[list[Thread | None]], snapshot: Snapshot, column: int) -> None:
-    left = list(snapshot.threads)
+    index = ThreadIndex(snapshot.threads)
+    taken: set[int] = set()
     for track in tracks:
         last = _last(track)
-        found = next(
-            (
-                at
-                for at, thread in enumerate(left)
-                if last is not None and same_thread(last, thread)
-            ),
-            None,
-        )
-        track.append(None if found is None else left.pop(found))
-    tracks.extend([*([None] * column), thread] for thread in left)
+        found = None if last is None else index.find(last)
+        found = None if found is None or id(found) in taken else found
+        taken.add(id(found))
+        track.append(found)
+    tracks.extend([*([None] * column), each] for each in snapshot.threads if id(each) not in taken)
 
 
 def _last(track: Sequence[Thread | None]) -> Thread | None:
@@ -84,7 +80,7 @@ def _last(track: Sequence[Thread | None]) -> Thread | None:
 
 
 def _row(
-    track: Sequence[Thread | None], dwells: Sequence[Dwell], catalogue: tuple[IdlePattern, ...]
+    track: Sequence[Thread | None], dwells: Mapping[int, Dwell], catalogue: tuple[IdlePattern, ...]
 ) -> Row:
     cells: list[Cell] = []
     before: Thread | None = None
@@ -97,8 +93,7 @@ def _row(
     last = _last(track)
     if last is None:
         raise ValueError("A track has at least one thread.")
-    own = next((each for each in dwells if each.thread is track[-1]), None)
-    return Row(last, tuple(cells), idle_reason(last.frames, catalogue), own)
+    return Row(last, tuple(cells), idle_reason(last.frames, catalogue), dwells.get(id(track[-1])))
 
 
 _CLASS_ORDER = (Movement.FROZEN, Movement.SPINNING, Movement.POLLING, Movement.REPEATING)

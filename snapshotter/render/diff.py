@@ -238,7 +238,7 @@ def _share_parts(shares: Sequence[SignatureShare], cwd: str | None) -> Iterator[
         cells = (
             _percent(share.before, share.before_total),
             _percent(share.after, share.after_total),
-            f"{share.points:+.1f}",
+            f"{share.points:+.1f}".replace("+0.0", "0.0"),
             f"{count(share.before)} -> {count(share.after)}",
         )
         table.add_row(*(Text(cell) for cell in cells), Folded(place_words(share.frames, cwd)))

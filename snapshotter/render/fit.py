@@ -73,17 +73,16 @@ class Hanging:
     trailing spaces.
     """
 
-    def __init__(self, prefix: str, text: Text) -> None:
-        self._prefix = prefix
+    def __init__(self, prefix: str | Text, text: Text) -> None:
+        self._prefix = line(prefix)
         self._text = text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield one line of text for each wrapped line."""
-        width = max(1, options.max_width - len(self._prefix))
-        for index, each in enumerate(self._text.wrap(console, width)):
+        indent = self._prefix.cell_len
+        for index, each in enumerate(self._text.wrap(console, max(1, options.max_width - indent))):
             each.rstrip()
-            prefix = self._prefix if index == 0 else " " * len(self._prefix)
-            yield Text(prefix, no_wrap=True, overflow="ellipsis").append_text(each)
+            yield line(self._prefix if index == 0 else " " * indent, each)
 
 
 class Facts:

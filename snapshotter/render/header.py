@@ -11,7 +11,7 @@ from snapshotter.render.styles import BAD, EMPHASIS, WARN
 from snapshotter.render.units import duration, instant, plural, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "capture_lines",
+    "command_of",
     "main_thread_line",
     "missing_lines",
     "process_lines",
@@ -37,12 +38,17 @@ _MAIN_WORDS = {
 
 def program_of(process: ProcessInfo) -> str:
     """Return what a person calls the process: "gunicorn -k gthread orders.wsgi:app"."""
-    words = [word for word in process.cmdline if word] or [process.executable]
-    first = words[0].rpartition("/")[2]
-    if first.startswith("python") and len(words) > 1:
+    return clip(command_of(process.cmdline or (process.executable,)), _PROGRAM_WIDTH)
+
+
+def command_of(cmdline: Sequence[str]) -> str:
+    """Return a command line without its interpreter and the directory of its script, sanitized."""
+    words = [word for word in cmdline if word] or [""]
+    runs_script = len(words) > 1 and not words[1].startswith("-")
+    if runs_script and words[0].rpartition("/")[2].startswith("python"):
         words = words[1:]
     words[0] = words[0].rpartition("/")[2] or words[0]
-    return clip(sanitize(" ".join(words)), _PROGRAM_WIDTH)
+    return sanitize(" ".join(words))
 
 
 def process_lines(snapshot: Snapshot) -> Iterator[RenderableType]:

@@ -7,7 +7,6 @@ as ``\x1b`` or ``\u202e``. The result goes into ``rich.text.Text`` only, never i
 
 from __future__ import annotations
 
-from functools import lru_cache
 from unicodedata import category
 
 from rich.text import Text
@@ -34,22 +33,17 @@ def sanitize(value: str) -> str:
     out: list[str] = []
     marks = 0
     for char in value:
-        shown, is_mark = _visible(char)
-        marks = marks + 1 if is_mark else 0
-        out.append(_escape(char) if marks > _MAX_MARKS else shown)
+        kind = category(char)
+        marks = marks + 1 if kind in _MARKS else 0
+        odd_space = kind == "Zs" and char != " "
+        unsafe = kind in _UNSAFE_CATEGORIES or odd_space or char in _FILLERS or marks > _MAX_MARKS
+        out.append(_escape(char) if unsafe else char)
     return "".join(out)
 
 
 def text(value: str, style: str = "") -> Text:
     """Return sanitized text as a renderable without any markup."""
     return Text(sanitize(value), style=style)
-
-
-@lru_cache(maxsize=8192)
-def _visible(char: str) -> tuple[str, bool]:
-    kind = category(char)
-    unsafe = kind in _UNSAFE_CATEGORIES or char in _FILLERS or (kind == "Zs" and char != " ")
-    return (_escape(char) if unsafe else char), kind in _MARKS
 
 
 def _escape(char: str) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from snapshotter.analysis import Change, Movement
 from snapshotter.analysis.signatures import place_signature
 from snapshotter.model import Origin
-from snapshotter.render.fit import names_of, place_of, sentence
+from snapshotter.render.fit import clip, fold_left, names_of, place_of, sentence
+from snapshotter.render.sanitize import sanitize
 from snapshotter.render.styles import (
     BAD,
     EMPHASIS,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["change_sentences", "place_words", "stay_sentences"]
 
 MAX_RESIZES = 12
+_MAX_PLACE = 60
+_MAX_NAME = 40
 _STAY_ORDER = (Movement.FROZEN, Movement.SPINNING, Movement.POLLING, Movement.REPEATING)
 
 
@@ -51,8 +54,22 @@ def place_words(frames: Sequence[Frame], cwd: str | None) -> str:
     if not frames:
         return "outside Python"
     own = next((frame for frame in frames if frame.origin is Origin.APP), frames[0])
-    place = f"{place_of(own, cwd)} {own.qualname}"
-    return place if own is frames[0] else f"{place} (in {frames[0].qualname})"
+    place = f"{_place(own, cwd)} {_call(own)}"
+    return place if own is frames[0] else f"{place} (in {_call(frames[0])})"
+
+
+def _place(frame: Frame, cwd: str | None) -> str:
+    return fold_left(sanitize(place_of(frame, cwd)), _MAX_PLACE)
+
+
+def _call(frame: Frame) -> str:
+    return clip(sanitize(frame.qualname), _MAX_PLACE)
+
+
+def _names(changes: Sequence[ThreadChange], *, shown: int = 6) -> str:
+    return names_of(
+        [clip(sanitize(name_of(each.thread)), _MAX_NAME) for each in changes], shown=shown
+    )
 
 
 def change_sentences(diff: Diff, *, cwd: str | None = None) -> Iterator[Text]:
@@ -115,7 +132,7 @@ def _span(change: ThreadChange, diff: Diff) -> tuple[int, int, Movement]:
 def _stay(group: Sequence[ThreadChange], diff: Diff, cwd: str | None) -> Text:
     spans = [_span(change, diff) for change in group]
     time_ns, snapshots, kind = min(spans, key=lambda span: span[0])
-    names = names_of([name_of(change.thread) for change in group], shown=4)
+    names = _names(group, shown=4)
     many = len(group) > 1
     who = f"{plural(len(group), 'thread')} " if many else ""
     least = "at least " if len({span[0] for span in spans}) > 1 else ""
@@ -156,7 +173,7 @@ def _came_and_went(diff: Diff, cwd: str | None) -> Iterator[Text]:
         found = [each for each in diff.threads if each.change is change]
         if not found:
             continue
-        names = names_of([name_of(each.thread) for each in found])
+        names = _names(found)
         number = "" if len(found) == 1 else f"{plural(len(found), 'thread')} "
         place = f": {place_words(found[0].thread.frames, cwd)}" if len(found) == 1 else f": {names}"
         yield sentence(
@@ -168,11 +185,11 @@ def _resize(resize: Resize, cwd: str | None) -> Text:
     figure = resize.figure
     where = " (variable)"
     if resize.frame is not None:
-        where = f" in {place_of(resize.frame, cwd)} {resize.frame.qualname}"
+        where = f" in {_place(resize.frame, cwd)} {_call(resize.frame)}"
     verb = "grew" if figure.delta > 0 else "shrank"
     pace = rate(figure.rate_per_s)
     return sentence(
-        (resize.expression, EMPHASIS),
+        (clip(sanitize(resize.expression), _MAX_PLACE), EMPHASIS),
         f"{where} ",
         (verb, WARN if figure.delta > 0 else ""),
         f" {count(figure.before)} -> {count(figure.after)} ({pace or signed(figure.delta)})",
@@ -220,7 +237,7 @@ def _collector(diff: Diff) -> Iterator[Text]:
 def _moved(diff: Diff) -> Iterator[Text]:
     moved = [each for each in diff.threads if each.movement is Movement.MOVED]
     if moved:
-        names = names_of([name_of(each.thread) for each in moved])
+        names = _names(moved)
         number = f"{plural(len(moved), 'thread')} moved: " if len(moved) > 1 else ""
         yield sentence((number, EMPHASIS), names, "" if number else " moved")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group as Renderables
 
 from snapshotter.analysis import group_threads, idle_reason
-from snapshotter.analysis.align import same_thread
+from snapshotter.analysis.align import ThreadIndex
 from snapshotter.model import View
 from snapshotter.render.fit import Facts, Hanging, blank, line, names_of, sentence
 from snapshotter.render.stacks import Stack
@@ -62,7 +62,8 @@ def threads_section(
     """Return the threads of a snapshot: groups that do something, then how many were hidden."""
     busy, idle = _split(snapshot.threads, options)
     groups = group_threads((*busy, *idle) if options.show_all else busy)
-    groups = tuple(sorted(groups, key=lambda group: group.threads[0] in idle))
+    hidden = {id(thread) for thread in idle}
+    groups = tuple(sorted(groups, key=lambda group: id(group.threads[0]) in hidden))
     parts: list[RenderableType] = [_heading(snapshot, groups)]
     for group in groups:
         parts += [blank(), *_group_parts(group, snapshot, options, dwells)]
@@ -168,8 +169,9 @@ def _facts_of_many(group: Group) -> Iterator[RenderableType]:
 def _dwell_lines(threads: Sequence[Thread], dwells: Sequence[Dwell]) -> Iterator[RenderableType]:
     """Yield one line for each movement that threads of a group have had since they stand here."""
     found: dict[Movement, list[Dwell]] = {}
+    index = ThreadIndex(threads)
     for run in dwells:
-        if run.movement is not None and any(same_thread(run.thread, each) for each in threads):
+        if run.movement is not None and index.find(run.thread) is not None:
             found.setdefault(run.movement, []).append(run)
     for runs in found.values():
         shortest = min(runs, key=lambda run: run.duration_ns)

@@ -38,6 +38,7 @@ from snapshotter.model import (
     Thread,
     Tick,
     Value,
+    ValueLevel,
     Variable,
     View,
 )
@@ -383,7 +384,7 @@ def hostile_recording() -> Recording:
     )
 
 
-_ENUMS = (Kind, Status, View, Origin, MainState, TaskState, MissedReason)
+_ENUMS = (Kind, Status, View, Origin, MainState, TaskState, MissedReason, ValueLevel)
 
 
 def _poison[T](node: T) -> T:

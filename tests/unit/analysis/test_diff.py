@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from snapshotter.analysis import Change, Movement, diff, diff_recordings, dwell, timeline
+from snapshotter.analysis.timeline import Cell
+from snapshotter.model import GcState, Recording, Snapshot, TaskState
+from tests.support.samples import outside_only, recording, restarted, snapshot
+
+
+def movements(before: Snapshot, after: Snapshot) -> dict[str | None, Movement | None]:
+    return {each.thread.name: each.movement for each in diff(before, after).threads}
+
+
+def test_diff_classes_every_thread() -> None:
+    found = movements(snapshot(0), snapshot(1))
+    assert found["worker-7"] is Movement.FROZEN
+    assert found["parser-1"] is Movement.MOVED
+    assert found["parser-2"] is Movement.SPINNING
+    assert found["collector"] is Movement.POLLING
+
+
+def test_diff_uses_the_outside_view_when_one_side_has_no_other() -> None:
+    assert movements(snapshot(0), outside_only(1))["worker-7"] is Movement.FROZEN
+
+
+def test_diff_tells_added_and_removed_threads() -> None:
+    before, after = snapshot(0), snapshot(1)
+    found = diff(
+        replace(before, threads=before.threads[:-1]), replace(after, threads=after.threads[:-2])
+    ).threads
+    assert [each.thread.name for each in found if each.change is Change.REMOVED] == ["http-11"]
+    found = diff(replace(before, threads=before.threads[:-1]), after).threads
+    assert [each.thread.name for each in found if each.change is Change.ADDED] == ["http-12"]
+
+
+def test_diff_tells_a_growing_container_once_with_its_rate() -> None:
+    found = diff(snapshot(0), snapshot(1)).resizes
+    items = next(each for each in found if each.expression == "items")
+    assert (items.figure.before, items.figure.after) == (1_200, 1_950)
+    assert items.figure.rate_per_s == pytest.approx(25.0)
+    assert [each.expression for each in found] == ["items", "orders.cache:CACHE"]
+
+
+def test_diff_figures_have_deltas_and_rates() -> None:
+    found = {each.name: each for each in diff(snapshot(0), snapshot(2)).process}
+    assert found["resident memory"].delta == 2_500_000
+    assert found["resident memory"].rate_per_s == pytest.approx(2_500_000 / 60)
+    assert found["processor time"].rate_per_s == pytest.approx(31 / 30 * 1e9)
+
+
+def test_diff_counts_collections_by_generation() -> None:
+    young = diff(snapshot(0), snapshot(1)).gc[0]
+    assert young.collections_per_min == pytest.approx(80)
+    assert young.collected_per_collection == pytest.approx(22.5)
+    assert diff(snapshot(0), snapshot(1)).gc[2].collected_per_collection is None
+
+
+def test_diff_tells_changed_collector_settings() -> None:
+    before = snapshot(0)
+    assert before.gc is not None
+    after = replace(before, gc=replace(before.gc, enabled=False, garbage=3))
+    sentences = " ".join(diff(before, after).gc_settings)
+    assert "switched off" in sentences
+    assert "from 0 to 3" in sentences
+
+
+def test_diff_tells_tasks_that_changed() -> None:
+    before, after = snapshot(0), snapshot(1)
+    done = replace(after.tasks[0], state=TaskState.FINISHED)
+    tasks = diff(before, replace(after, tasks=(done, *after.tasks[2:]))).tasks
+    assert tasks is not None
+    assert [each.change for each in tasks.changes] == [Change.REMOVED, Change.CHANGED]
+
+
+def test_diff_of_a_snapshot_with_itself_finds_nothing() -> None:
+    same = diff(snapshot(0), snapshot(0))
+    assert same.nothing_changed
+    assert any("same instant" in sentence for sentence in same.not_compared)
+
+
+def test_diff_in_the_wrong_order_says_so_and_has_no_rates() -> None:
+    found = diff(snapshot(1), snapshot(0))
+    assert found.process[0].rate_per_s is None
+    assert any("newer" in sentence for sentence in found.not_compared)
+
+
+def test_diff_of_two_incarnations_compares_signatures_only() -> None:
+    found = diff(snapshot(0), restarted())
+    assert not found.same_process
+    assert not found.threads
+    assert not found.process
+    workers = next(each for each in found.signatures if each.frames[0].qualname == "_worker")
+    assert (workers.before, workers.after) == (12, 8)
+    assert found.not_compared
+
+
+def test_diff_takes_the_wall_clock_across_boots() -> None:
+    before, after = snapshot(0), snapshot(1)
+    assert before.process.identity is not None
+    other = replace(after.process, identity=replace(before.process.identity, boot_id="other"))
+    moved = replace(after, process=other, monotonic_ns=5)
+    assert diff(before, moved).elapsed.clock == "wall"
+    assert diff(before, moved).elapsed.ns == 30_000_000_000
+    assert diff(before, after).elapsed.clock == "monotonic"
+
+
+def test_diff_says_what_a_missing_view_leaves_out() -> None:
+    found = diff(outside_only(0), snapshot(1))
+    assert any("the baseline one has no inside view" in each for each in found.not_compared)
+    assert not found.locals
+    assert not found.gc
+
+
+def test_diff_says_when_only_the_collector_is_missing() -> None:
+    found = diff(replace(snapshot(0), gc=None), snapshot(1))
+    assert any("collector was not compared" in each for each in found.not_compared)
+    state: GcState | None = snapshot(1).gc
+    assert state is not None
+
+
+def test_locals_left_out_for_a_reason_are_not_called_removed() -> None:
+    before, after = snapshot(0), snapshot(1)
+    threads = list(after.threads)
+    at = next(n for n, each in enumerate(threads) if each.name == "collector")
+    top, second, *rest = threads[at].frames
+    cut = replace(second, locals=second.locals[:1], locals_missing="the time was over")
+    threads[at] = replace(threads[at], frames=(top, cut, *rest))
+    found = diff(before, replace(after, threads=tuple(threads))).locals
+    assert {each.name for each in found if each.thread.name == "collector"} == {"self"}
+
+
+def test_dwell_measures_unbroken_runs() -> None:
+    runs = {run.thread.name: run for run in dwell(recording(4).snapshots)}
+    stuck = runs["worker-7"]
+    assert (stuck.snapshots, stuck.duration_ns) == (4, 90_000_000_000)
+    assert stuck.movement is Movement.FROZEN
+    assert not stuck.arrived
+    assert (runs["parser-1"].snapshots, runs["parser-1"].movement) == (1, None)
+    assert runs["parser-1"].arrived
+
+
+def test_dwell_ends_where_the_thread_was_away() -> None:
+    shots = list(recording(4).snapshots)
+    shots[1] = replace(shots[1], threads=shots[1].threads[:1])
+    runs = {run.thread.name: run for run in dwell(shots)}
+    assert (runs["worker-7"].snapshots, runs["worker-7"].arrived) == (2, True)
+    assert dwell(()) == ()
+
+
+def test_diff_knows_from_the_recording_that_a_thread_came_back() -> None:
+    shots = recording(3).snapshots
+    found = diff(shots[0], shots[2], dwells=dwell(shots)).threads
+    parser = next(each for each in found if each.thread.name == "parser-1")
+    assert parser.movement is Movement.MOVED
+
+
+def test_diff_recordings_compares_the_last_snapshots_and_all_stacks() -> None:
+    found = diff_recordings(recording(2), recording(4))
+    assert found.last.current.monotonic_ns == recording(4).snapshots[-1].monotonic_ns
+    assert found.shares[0].before_total == 68
+    with pytest.raises(ValueError, match="baseline recording has no snapshot"):
+        diff_recordings(Recording(()), recording(1))
+
+
+def test_timeline_has_a_cell_for_each_snapshot() -> None:
+    rows = {row.thread.name: row for row in timeline(recording(3).snapshots)}
+    assert rows["worker-7"].cells == (Cell.NEW, Cell.FROZEN, Cell.FROZEN)
+    assert rows["parser-1"].cells == (Cell.NEW, Cell.MOVED, Cell.MOVED)
+    assert rows["http-1"].idle
+
+
+def test_timeline_keeps_threads_that_are_gone() -> None:
+    shots = list(recording(3).snapshots)
+    shots[2] = replace(shots[2], threads=shots[2].threads[:1])
+    rows = {row.thread.name: row for row in timeline(shots)}
+    assert rows["worker-7"].cells == (Cell.NEW, Cell.FROZEN, Cell.ABSENT)
+    assert not rows["worker-7"].present

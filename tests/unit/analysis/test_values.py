@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from snapshotter.analysis import Change, Seen
+from snapshotter.analysis.values import MAX_CHANGES, compare_values
+from snapshotter.model import Item, Kind, Status, Value
+from tests.support.samples import Ref, Values
+
+
+def seen(value: object, *, identity: int | None = None, shown: int = 8) -> Seen:
+    values = Values()
+    node = values.add(value, identity=identity, shown=shown)
+    return Seen(tuple(values.nodes), node)
+
+
+def changes(before: Seen, after: Seen) -> list[tuple[str, str]]:
+    return [(each.path, each.change.value) for each in compare_values(before, after)[0]]
+
+
+def test_equal_values_have_no_difference() -> None:
+    for value in (1, "a", None, [1, 2], {"a": [1]}, {1: 2}, {1, 2}, (1,)):
+        assert changes(seen(value), seen(value)) == []
+
+
+def test_a_scalar_changes_by_value_and_type() -> None:
+    assert changes(seen(1), seen(2)) == [("", "changed")]
+    assert changes(seen(1), seen(1.0)) == [("", "changed")]
+    assert changes(seen("1"), seen(1)) == [("", "changed")]
+    assert changes(seen(float("nan")), seen(float("nan"))) == []
+
+
+def test_members_are_told_by_their_path() -> None:
+    old, new = {"a": 1, "b": {"c": [1, 2]}, "gone": 0}, {"a": 1, "b": {"c": [1, 3]}, "new": 0}
+    found = changes(seen(old), seen(new))
+    assert found == [("['b']['c'][1]", "changed"), ("['new']", "added"), ("['gone']", "removed")]
+
+
+def test_a_longer_list_is_one_difference_with_its_length() -> None:
+    found, more = compare_values(seen(list(range(100))), seen(list(range(150))))
+    assert [(each.path, each.length_delta) for each in found] == [("", 50)]
+    assert more == 0
+
+
+def test_a_key_beyond_the_captured_head_is_not_called_removed() -> None:
+    old = seen({f"k{n}": n for n in range(20)})
+    new = seen({f"k{n}": n for n in range(5, 25)})
+    assert changes(old, new) == []
+
+
+def test_set_members_are_compared_without_order() -> None:
+    assert changes(seen({1, 2, 3}), seen({3, 2, 4})) == [("{4}", "added"), ("{1}", "removed")]
+
+
+def test_an_equal_container_that_is_another_object_is_rebound() -> None:
+    assert changes(seen([1], identity=1), seen([1], identity=2)) == [("", "rebound")]
+    assert changes(seen([1], identity=1), seen([2], identity=2)) == [("[0]", "changed")]
+    assert changes(seen("a", identity=1), seen("a", identity=2)) == []
+    assert changes(seen([1], identity=1), seen([1])) == []
+
+
+def test_redacted_values_tell_only_type_and_length() -> None:
+    def secret(length: int) -> Seen:
+        return seen(Value(Kind.STR, "str", Status.REDACTED, length))
+
+    assert changes(secret(8), secret(8)) == []
+    assert changes(secret(8), secret(9)) == [("", "changed")]
+
+
+def test_attributes_are_told_from_keys() -> None:
+    old, new = Values(), Values()
+    before = old.object("app.Order", state="open")
+    after = new.object("app.Order", state="paid")
+    assert changes(Seen(tuple(old.nodes), before), Seen(tuple(new.nodes), after)) == [
+        (".state", "changed")
+    ]
+
+
+def test_another_type_is_one_difference_without_members() -> None:
+    old, new = Values(), Values()
+    before, after = old.object("app.Order", state="open"), new.object("app.Refund", state="x")
+    found, _ = compare_values(Seen(tuple(old.nodes), before), Seen(tuple(new.nodes), after))
+    assert [(each.path, each.change, each.length_delta) for each in found] == [
+        ("", Change.CHANGED, None)
+    ]
+
+
+def test_cycles_end() -> None:
+    ring = Seen((Value(Kind.LIST, "list", length=1, items=(Item(0),), identity=1),), 0)
+    assert changes(ring, ring) == []
+
+
+def test_shared_values_do_not_explode() -> None:
+    values = Values()
+    node = values.add(0)
+    for _ in range(60):
+        node = values.object("app.Node", left=Ref(node), right=Ref(node))
+    both = Seen(tuple(values.nodes), node)
+    assert changes(both, both) == []
+
+
+def test_differences_are_bounded_and_counted() -> None:
+    old = seen({f"k{n}": 0 for n in range(30)}, shown=30)
+    new = seen({f"k{n}": 1 for n in range(30)}, shown=30)
+    found, more = compare_values(old, new)
+    assert (len(found), more) == (MAX_CHANGES, 30 - MAX_CHANGES)

@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.cells import cell_len
+
+from snapshotter.analysis import diff, dwell
+from snapshotter.model import MainState
+from snapshotter.render import (
+    LiveState,
+    ViewOptions,
+    diff_view,
+    doctor_view,
+    dump_view,
+    live_view,
+    missed_line,
+    processes_view,
+    recording_view,
+    snapshot_line,
+    thread_view,
+)
+from snapshotter.render.fit import fold_left, short_path
+from tests.support.samples import (
+    APP,
+    INTERVAL_S,
+    SECOND_NS,
+    SITE,
+    START_NS,
+    STDLIB,
+    frame,
+    outside_only,
+    recording,
+    restarted,
+    snapshot,
+)
+from tests.unit.render.screens import rendered
+from tests.unit.render.test_hostile import Check, Process
+
+SHOTS = recording(4).snapshots
+DIFF = diff(SHOTS[-2], SHOTS[-1], dwells=dwell(SHOTS))
+
+
+def flat(output: str) -> str:
+    return " ".join(output.split())
+
+
+def test_dump_says_how_it_was_taken() -> None:
+    output = flat(rendered(dump_view(snapshot())))
+    for words in ("pid 4121 Python 3.14.8", "2026-11-20 09:15:00.003 UTC",
+                  "seen from inside and outside", "pause 900 µs at most, 3.1 ms in all in 5 slices",
+                  "values scrubbed", "most recent call first"):  # fmt: skip
+        assert words in output
+
+
+def test_dump_groups_equal_stacks_and_counts_idle_ones() -> None:
+    output = flat(rendered(dump_view(snapshot())))
+    assert "17 threads with this stack: db-1, db-2" in output
+    assert "13 idle threads hidden, the main thread among them" in output
+    assert "GTHREAD" not in output
+    assert "http-1" not in output
+
+
+def test_dump_shows_idle_threads_on_request() -> None:
+    output = flat(rendered(dump_view(snapshot(), options=ViewOptions(show_all=True))))
+    assert "12 threads with this stack: http-1" in output
+    assert "idle: executor worker without work" in output
+    assert "hidden" not in output
+
+
+def test_dump_says_why_each_value_is_not_shown() -> None:
+    output = rendered(dump_view(snapshot()))
+    assert "password = ‹redacted: str of 24 characters›" in output
+    assert "cursor = ‹unreadable: orders.db.Cursor›" in output
+    assert "items = list of 1,200: [0, 1, 2, 3, 4, 5, 6, 7, …]" in output
+
+
+def test_dump_without_locals_has_none() -> None:
+    output = rendered(dump_view(snapshot(), options=ViewOptions(locals="none")))
+    assert "order_id" not in output
+
+
+def test_dump_shows_the_most_recent_call_first() -> None:
+    output = rendered(dump_view(snapshot()))
+    assert output.index("Pool.get") < output.index("handle_order") < output.index("_WorkItem.run")
+
+
+def test_dump_tells_whose_code_it_is_without_colour() -> None:
+    rows = rendered(dump_view(snapshot())).splitlines()
+    assert any(row.startswith("  app  orders/db.py:88 ") for row in rows)
+    assert any(row.startswith("  std  threading.py:1024 ") for row in rows)
+
+
+def test_dump_from_outside_says_what_is_missing_and_where_main_is_blocked() -> None:
+    output = flat(rendered(dump_view(outside_only())))
+    assert "seen from outside only" in output
+    assert "The main thread was blocked: in select.epoll.poll" in output
+    assert "missing: The main thread stayed blocked for 1 s" in output
+
+
+def test_dump_of_a_stopped_main_thread_says_so() -> None:
+    whole = snapshot()
+    stopped = replace(whole, capture=replace(whole.capture, main=MainState.STOPPED))
+    assert "The main thread was stopped" in rendered(dump_view(stopped))
+
+
+def test_dump_with_a_predecessor_starts_with_what_changed() -> None:
+    output = rendered(dump_view(SHOTS[-1], comparison=DIFF, dwells=dwell(SHOTS)))
+    assert output.index("What changed") < output.index("Threads") < output.index("Figures")
+
+
+def test_deep_stacks_are_cut_in_the_middle() -> None:
+    whole = snapshot()
+    deep = tuple(frame(f"{APP}/deep.py:{n + 1}", "recurse") for n in range(300))
+    one = replace(whole.threads[2], frames=deep)
+    cut = replace(whole, threads=(one,))
+    assert "… 250 frames not shown" in rendered(dump_view(cut))
+    view = thread_view(cut, "parser-1")
+    assert view is not None
+    assert "300 frames" in rendered(view)
+
+
+@pytest.mark.parametrize("wanted", ["worker-7", "4177", "0x7f1101051000"])
+def test_thread_view_finds_by_name_native_id_and_ident(wanted: str) -> None:
+    view = thread_view(SHOTS[-1], wanted, dwells=dwell(SHOTS))
+    assert view is not None
+    output = flat(rendered(view))
+    assert ".path = '/orders/1042'" in output
+    assert "frozen at this place for at least 90 s (4 snapshots" in output
+
+
+def test_thread_view_of_an_unknown_thread_is_none() -> None:
+    assert thread_view(snapshot(), "nobody") is None
+
+
+def test_diff_says_in_sentences_what_stands_and_what_grew() -> None:
+    output = flat(rendered(diff_view(DIFF)))
+    assert ("worker-7 has not moved for 90 s (4 snapshots): orders/db.py:88 Pool.get;"
+            " the kernel did not run it once") in output  # fmt: skip
+    assert "items in orders/collect.py:22 Collector.run grew 2,700 -> 3,450 (+25.0/s)" in output
+    assert "parser-2 has been spinning for 90 s" in output
+    assert "position 1622 -> 2433" in output
+
+
+def test_diff_says_in_words_when_nothing_changed() -> None:
+    output = flat(rendered(diff_view(diff(snapshot(), snapshot()))))
+    assert "Nothing changed" in output
+    assert "Rates were not computed" in output
+
+
+def test_diff_of_two_processes_compares_shares() -> None:
+    output = flat(rendered(diff_view(diff(snapshot(), restarted()))))
+    assert "two different processes" in output
+    assert "35.3 %" in output
+
+
+def test_diff_tells_threads_that_came_and_went() -> None:
+    before, after = SHOTS[0], SHOTS[1]
+    gone = diff(before, replace(after, threads=after.threads[:-1]))
+    assert "http-12 is gone" in flat(rendered(diff_view(gone)))
+    new = diff(replace(before, threads=before.threads[:-3]), after)
+    assert "3 threads are new: http-10, http-11, http-12" in flat(rendered(diff_view(new)))
+
+
+def test_recording_has_head_table_and_grid() -> None:
+    output = rendered(recording_view(recording(4)))
+    for words in ("4 snapshots", "every 30 s", "missed: 2 ticks", "unreadable: 000000",
+                  "# # #", "# frozen   * spinning", "17x db-1"):  # fmt: skip
+        assert words in output
+
+
+def test_recording_can_be_read_as_of_a_snapshot_and_against_another() -> None:
+    output = flat(rendered(recording_view(recording(4), at=3, against=1)))
+    assert "snapshot 3 of 2026-11-20 09:16:00.003 UTC" in output
+    assert "in 60 s, since 2026-11-20 09:15:00.003 UTC" in output
+
+
+def test_recording_without_such_a_snapshot_is_refused_with_a_sentence() -> None:
+    with pytest.raises(ValueError, match="has no snapshot 9; it has 1 to 4"):
+        recording_view(recording(4), at=9)
+
+
+def test_recording_of_one_snapshot_has_no_comparison() -> None:
+    output = rendered(recording_view(recording(1)))
+    assert "What changed" not in output
+    assert "Timeline" not in output
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+@pytest.mark.parametrize("count", [1, 4, 60])
+def test_recording_fits_every_width(width: int, count: int) -> None:
+    rows = rendered(recording_view(recording(count)), width).splitlines()
+    assert max(cell_len(row) for row in rows) <= width
+    assert not [row for row in rows if row.endswith(" ")]
+
+
+def live(**changes: object) -> LiveState:
+    state = LiveState(
+        "pid 4121", START_NS + 105 * SECOND_NS, START_NS, INTERVAL_S * SECOND_NS,
+        START_NS + 120 * SECOND_NS, 4, 2, "/var/lib/orders-4121", SHOTS[-1], DIFF,
+    )  # fmt: skip
+    return replace(state, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("height", [10, 16, 24, 50])
+def test_live_view_fits_the_height(height: int) -> None:
+    rows = rendered(live_view(live()), height=height).splitlines()
+    assert len(rows) < height
+    assert "next snapshot in 15 s" in "\n".join(rows)
+    assert any("lines more" in row for row in rows) == (height < 30)
+
+
+def test_live_view_before_the_first_snapshot() -> None:
+    output = rendered(live_view(live(snapshot=None, comparison=None, trouble="No space left.")))
+    assert "waiting for the first snapshot" in output
+    assert "No space left." in output
+
+
+def test_live_view_of_several_targets_fits_and_counts_the_rest() -> None:
+    rows = rendered(live_view(*[live()] * 9), height=24).splitlines()
+    assert len(rows) < 24
+    assert "targets more" in rows[-1]
+
+
+def test_snapshot_line_is_stable() -> None:
+    assert snapshot_line(SHOTS[-1], DIFF, path="/r/a b.msgpack") == (
+        "2026-11-20T09:16:30.003Z snapshot pid=4121 seq=4 views=inside+outside threads=34 idle=13"
+        " pause_ms=0.900 rss_bytes=185750000 main=running changes=7 added=0 removed=0 moved=1"
+        ' frozen=18 spinning=1 resized=2 locals=4 tasks=0 file="/r/a b.msgpack"'
+    )
+
+
+def test_missed_line_has_count_and_reason() -> None:
+    line = missed_line(recording(1).missed[0])
+    assert line.endswith('missed count=2 reason=stall detail="controller stopped"')
+
+
+def test_doctor_says_what_failed_and_how_to_mend_it() -> None:
+    failed = Check("remote debugging", "fail", "It is off.", "start it without the option")
+    output = rendered(doctor_view([Check("identity", "ok", "It is CPython.", ""), failed]))
+    assert "FAIL  remote debugging  It is off." in output
+    assert "fix: start it without the option" in output
+    assert "1 check failed." in output
+
+
+def test_ps_tells_why_a_process_cannot_be_attached() -> None:
+    able = Process(4121, "3.14.8", "www", ("/usr/bin/python3", "/app/bin/gunicorn", "a:b"), None,
+                   attachable=True, why="")  # fmt: skip
+    old = Process(9, "3.11.2", "root", ("python3", "-m", "http.server"), None, why="It is too old.")
+    output = rendered(processes_view([able, old]))
+    assert "gunicorn a:b" in output
+    assert "2 processes, 1 attachable" in output
+    assert "9: It is too old." in output
+    assert "No Python process" in rendered(processes_view([]))
+
+
+def test_paths_lose_what_every_reader_knows() -> None:
+    assert short_path(f"{SITE}/flask/app.py", APP) == "flask/app.py"
+    assert short_path(f"{STDLIB}/queue.py") == "queue.py"
+    assert short_path(f"{APP}/orders/db.py", APP) == "orders/db.py"
+    assert short_path("/other/db.py", APP) == "/other/db.py"
+
+
+def test_folding_keeps_the_end_and_cuts_between_parts() -> None:
+    assert fold_left("/srv/very/long/orders/db.py:88", 16) == "…orders/db.py:88"
+    assert fold_left("concurrent/futures/thread.py:59", 22) == "…/futures/thread.py:59"
+    assert fold_left("short.py:1", 20) == "short.py:1"
+    assert fold_left("abc", 0) == ""
