@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from snapshotter.analysis.signatures import CallSignature
     from snapshotter.model import Frame, Snapshot
 
-__all__ = ["diff", "signature_shares"]
+__all__ = ["Diff", "diff", "signature_shares"]
 
 
 def diff(

@@ -13,9 +13,9 @@ from snapshotter.analysis import CATALOGUE, Change, Movement, idle_reason
 from snapshotter.render.sanitize import sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from snapshotter.analysis import Diff
+    from snapshotter.analysis import Diff, IdlePattern
     from snapshotter.model import Missed, Snapshot
 
 __all__ = ["ended_line", "missed_line", "snapshot_line", "trouble_line"]
@@ -25,10 +25,14 @@ _NS_PER_MS = 1_000_000
 
 
 def snapshot_line(
-    snapshot: Snapshot, comparison: Diff | None = None, *, path: str | None = None
+    snapshot: Snapshot,
+    comparison: Diff | None = None,
+    *,
+    path: str | None = None,
+    catalogue: Iterable[IdlePattern] = CATALOGUE,
 ) -> str:
     """Return one line about a snapshot, without a line break; ``changes`` needs a comparison."""
-    pairs = [*_figures(snapshot), *_changes(comparison)]
+    pairs = [*_figures(snapshot, tuple(catalogue)), *_changes(comparison)]
     words = [
         _time(snapshot.captured_at_ns),
         "snapshot",
@@ -38,14 +42,14 @@ def snapshot_line(
     return " ".join(words)
 
 
-def _figures(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+def _figures(snapshot: Snapshot, catalogue: tuple[IdlePattern, ...]) -> Iterator[tuple[str, str]]:
     capture = snapshot.capture
     yield "pid", str(snapshot.process.pid)
     if snapshot.tick is not None:
         yield "seq", str(snapshot.tick.sequence)
     yield "views", "+".join(capture.views) or "none"
     yield "threads", str(len(snapshot.threads))
-    idle = sum(idle_reason(thread.frames, CATALOGUE) is not None for thread in snapshot.threads)
+    idle = sum(idle_reason(thread.frames, catalogue) is not None for thread in snapshot.threads)
     yield "idle", str(idle)
     pause_ns = 0 if capture.pause is None else capture.pause.max_ns
     yield "pause_ms", f"{pause_ns / _NS_PER_MS:.3f}"

@@ -88,7 +88,7 @@ def change_sentences(diff: Diff, *, cwd: str | None = None) -> Iterator[Text]:
     yield from _memory(diff)
     yield from _tasks(diff)
     yield from _collector(diff)
-    yield from _moved(diff)
+    yield from _moved(diff, cwd)
     yield from _locals(diff)
 
 
@@ -234,12 +234,19 @@ def _collector(diff: Diff) -> Iterator[Text]:
         yield sentence((f"{plural(stuck, 'object')} more could not be collected.", WARN))
 
 
-def _moved(diff: Diff) -> Iterator[Text]:
+def _moved(diff: Diff, cwd: str | None) -> Iterator[Text]:
     moved = [each for each in diff.threads if each.movement is Movement.MOVED]
-    if moved:
-        names = _names(moved)
-        number = f"{plural(len(moved), 'thread')} moved: " if len(moved) > 1 else ""
-        yield sentence((number, EMPHASIS), names, "" if number else " moved")
+    if len(moved) > 1:
+        yield sentence((f"{plural(len(moved), 'thread')} moved: ", EMPHASIS), _names(moved))
+    for each in moved[:1] if len(moved) == 1 else ():
+        yield sentence((_names(moved), EMPHASIS), f" moved{_from_to(each, cwd)}")
+
+
+def _from_to(change: ThreadChange, cwd: str | None) -> str:
+    if change.before is None or change.after is None:
+        return ""
+    old, new = place_words(change.before.frames, cwd), place_words(change.after.frames, cwd)
+    return f" and is back: {new}" if old == new else f": {old} -> {new}"
 
 
 def _locals(diff: Diff) -> Iterator[Text]:
