@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ _MAX_MAPS_BYTES = 32 << 20
 _MAX_FILES = 1000
 _MAX_SCAN_BYTES = 64 << 20
 _SCAN_CHUNK_BYTES = 1 << 20
+_SETTLE_TRIES = 20
+_SETTLE_S = 0.002
 _DELETED = " (deleted)"
 _OLD_PYTHON = re.compile(r"(?:lib)?python(\d)\.?(\d+)")
 
@@ -64,10 +67,10 @@ def find_runtime(pid: int, memory: Memory) -> int:
     Raises ``NotPythonError``, ``UnsupportedPythonError`` (a Python without the table),
     ``NotPermittedError`` and ``NoSuchProcessError``.
     """
-    mappings = read_mappings(pid)
+    executable = _executable(pid)
+    mappings = _settled_mappings(pid, executable)
     if not mappings:
         raise without_memory(pid)
-    executable = _executable(pid)
     candidates = _candidates(mappings, executable)
     for first in candidates:
         address = _from_file(pid, memory, first, executable)
@@ -79,6 +82,16 @@ def find_runtime(pid: int, memory: Memory) -> int:
             if address is not None:
                 return address
     raise _not_found(pid, mappings, executable)
+
+
+def _settled_mappings(pid: int, executable: str | None) -> tuple[Mapping, ...]:
+    """Return the mappings; wait a little for those of a program that exec has just begun."""
+    for _ in range(_SETTLE_TRIES):
+        mappings = read_mappings(pid)
+        if mappings or executable is None:
+            return mappings
+        time.sleep(_SETTLE_S)
+    return ()
 
 
 def read_mappings(pid: int) -> tuple[Mapping, ...]:
