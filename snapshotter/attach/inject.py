@@ -13,9 +13,10 @@ from snapshotter.attach.payload import amalgamate, compile_for
 from snapshotter.attach.protocol import WAKE_LEAD_NS, Verdict
 from snapshotter.attach.request import new_nonce, request_bytes
 from snapshotter.errors import ProcessEndedError
+from snapshotter.probe.entry import BUSY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from snapshotter.attach.protocol import MainThread
     from snapshotter.attach.request import Question
@@ -31,6 +32,11 @@ _EAGER_POLL_S = 20e-6
 _PATIENT_POLL_S = 250e-6
 _REPLY_POLL_S = 200e-6
 _BACK_OFF_S = 0.05
+_BUSY_S = 0.005
+_LOOK_NS = 100_000_000
+_IDLE_LOOKS = 3
+"""So often in a row no carrier is to be seen before its silence is believed."""
+_SHORT_REPLY = 256
 _NEAR_NS = 20_000_000
 """How far ahead a wake-up is waited for."""
 
@@ -51,10 +57,14 @@ class Outcome:
 class Injector:
     """Sends requests to one target; keeps the code in its spool between them."""
 
-    def __init__(self, main: MainThread, spool: Spool) -> None:
-        """Use ``spool`` (which it does not own) to ask ``main``."""
+    def __init__(self, main: MainThread, spool: Spool, *, is_at_work: Callable[[], bool]) -> None:
+        """Use ``spool`` (which it does not own) to ask ``main``.
+
+        ``is_at_work`` tells from outside whether a thread of the target may be running the probe.
+        """
         self._main = main
         self._spool = spool
+        self._is_at_work = is_at_work
         _finer_sleeps()
 
     def prepare(self, *, version: tuple[int, int], pid: int, inner_pid: int) -> None:
@@ -68,17 +78,20 @@ class Injector:
 
         Raises ProcessEndedError.
         """
-        now = time.monotonic_ns()
-        until = now + patience_ns
+        until = time.monotonic_ns() + patience_ns
         question = replace(
             question,
-            nonce=new_nonce(),
             start_by_ns=until + _START_GRACE_NS,
             deadline_ns=until + _ANSWER_NS,
-            reply_path=f"{self._spool.path_in_target}/reply",
         )
-        with self._spool.new_request(request_bytes(question)) as reply:
-            return self._ask(question, reply, until)
+        while True:
+            reply_path = self._spool.next_reply_path
+            question = replace(question, nonce=new_nonce(), reply_path=reply_path)
+            with self._spool.new_request(request_bytes(question)) as reply:
+                outcome = self._ask(question, reply, until)
+            if not _is_busy(outcome) or time.monotonic_ns() >= until:
+                return outcome
+            time.sleep(_BUSY_S)  # an earlier carrier has answered and is just about to end
 
     def _ask(self, question: Question, reply: Reply, until: int) -> Outcome:
         armed = 0
@@ -119,6 +132,8 @@ class Injector:
 
     def _await_reply(self, question: Question, reply: Reply, asked_at: int) -> Outcome:
         """Wait for the end mark; the carrier gives up by itself before our deadline."""
+        look_at = time.monotonic_ns() + _LOOK_NS
+        idle_looks = 0
         while time.monotonic_ns() < question.deadline_ns + _START_GRACE_NS:
             if reply.size():
                 data = reply.read()
@@ -126,6 +141,11 @@ class Injector:
                     return Outcome(data, question.nonce, asked_at_ns=asked_at)
             if self._main.is_gone():
                 raise ProcessEndedError("The target ended while it was being asked.")
+            if time.monotonic_ns() >= look_at:
+                idle_looks = 0 if self._is_at_work() else idle_looks + 1
+                look_at = time.monotonic_ns() + _LOOK_NS
+                if idle_looks >= _IDLE_LOOKS and not reply.size():
+                    break
             time.sleep(_REPLY_POLL_S)
         return Outcome(
             None,
@@ -133,6 +153,11 @@ class Injector:
             asked_at_ns=asked_at,
             problem="the request started but did not answer: a signal may have been lost",
         )
+
+
+def _is_busy(outcome: Outcome) -> bool:
+    reply = outcome.reply
+    return reply is not None and len(reply) < _SHORT_REPLY and BUSY.encode() in reply
 
 
 def _sleep_until(due_ns: int) -> bool:

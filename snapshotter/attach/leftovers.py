@@ -35,7 +35,7 @@ __all__ = [
     "NEW",
     "PREFIX",
     "PROBE_NAME",
-    "REPLY_NAME",
+    "REPLY_NAMES",
     "REQUEST_NAME",
     "Leftover",
     "Marker",
@@ -48,7 +48,8 @@ PREFIX = "snapshotter-"
 DRIVER_NAME = "driver.py"
 PROBE_NAME = "probe"
 REQUEST_NAME = "request"
-REPLY_NAME = "reply"
+REPLY_NAMES = tuple(f"reply-{number}" for number in range(16))
+"""Taken in turn: a carrier that comes too late must not find the reply file of the next request."""
 MARKER_NAME = "owner"
 NEW = ".new"
 """What the name of a file ends in until it is complete."""
@@ -58,8 +59,8 @@ _IN_ORDER_OF_REMOVAL = (
     PROBE_NAME,
     REQUEST_NAME,
     REQUEST_NAME + NEW,
-    REPLY_NAME,
-    REPLY_NAME + NEW,
+    *REPLY_NAMES,
+    *(name + NEW for name in REPLY_NAMES),
     MARKER_NAME + NEW,
     # Last: while it is there, what an interrupted removal left can be recognised.
     MARKER_NAME,
@@ -135,13 +136,15 @@ class Leftover:
 
     path: str
     """As we reach it."""
+    path_in_target: str
+    """As its target sees it: what a request that it left pending begins with."""
     marker: Marker
 
 
 def leftovers(target: Identity | None = None) -> tuple[Leftover, ...]:
     """Find the spools that killed controllers left: for one target, or all that we can see."""
     found: list[Leftover] = []
-    _scan(target, lambda spool: found.append(Leftover(spool.path, spool.marker)))
+    _scan(target, lambda spool: found.append(spool.leftover))
     return tuple(found)
 
 
@@ -154,10 +157,11 @@ def clean(target: Identity | None = None) -> tuple[str, ...]:
     removed: list[str] = []
 
     def remove(spool: _Found) -> None:
-        if target is not None or not spool.marker.target_may_be_alive():
+        path = spool.leftover.path
+        if target is not None or not spool.leftover.marker.target_may_be_alive():
             with acting_as(spool.actor):
-                remove_files(spool.parent_fd, Path(spool.path).name, spool.fd)
-            removed.append(spool.path)
+                remove_files(spool.parent_fd, Path(path).name, spool.fd)
+            removed.append(path)
 
     _scan(target, remove)
     return tuple(removed)
@@ -179,8 +183,7 @@ def _our_pid_namespace() -> int:
 class _Found:
     """A leftover while its descriptors are open and its marker is locked by us."""
 
-    path: str
-    marker: Marker
+    leftover: Leftover
     parent_fd: int
     fd: int
     actor: Credentials | None
@@ -204,8 +207,9 @@ def _scan(target: Identity | None, handle: Callable[[_Found], None]) -> None:
                         inner.enter_context(_closing(fd))
                         marker = inner.enter_context(_locked_marker(fd, actor))
                         if not marker.may_be_alive() and (target is None or marker.is_for(target)):
-                            path = f"{prefix}{directory}/{name}"
-                            handle(_Found(path, marker, parent_fd, fd, actor))
+                            path = f"{directory}/{name}"
+                            leftover = Leftover(prefix + path, path, marker)
+                            handle(_Found(leftover, parent_fd, fd, actor))
 
 
 def _directories(root_fd: int) -> Iterator[str]:

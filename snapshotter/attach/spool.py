@@ -28,7 +28,7 @@ from snapshotter.attach.leftovers import (
     NEW,
     PREFIX,
     PROBE_NAME,
-    REPLY_NAME,
+    REPLY_NAMES,
     REQUEST_NAME,
     Leftover,
     Marker,
@@ -56,7 +56,7 @@ __all__ = [
     "DRIVER_NAME",
     "MAX_REPLY_BYTES",
     "PROBE_NAME",
-    "REPLY_NAME",
+    "REPLY_NAMES",
     "REQUEST_NAME",
     "Leftover",
     "Reply",
@@ -136,6 +136,7 @@ class Spool:
         self._fd = -1
         self._marker_fd = -1
         self._reply: Reply | None = None
+        self._requests = 0
         self.path_in_target = f"{place.path}/{self._name}"
 
     @classmethod
@@ -165,6 +166,11 @@ class Spool:
         """Path of the driver as the target sees it: what the attachment protocol is given."""
         return f"{self.path_in_target}/{DRIVER_NAME}"
 
+    @property
+    def next_reply_path(self) -> str:
+        """Path of the next request's reply as the target sees it: it stands in that request."""
+        return f"{self.path_in_target}/{self._reply_name(self._requests)}"
+
     def write_code(self, driver: bytes, probe: bytes) -> None:
         """Write driver and probe, once: what may be pending never changes. Raises StorageError."""
         try:
@@ -188,7 +194,8 @@ class Spool:
             )
         self._close_reply()
         try:
-            self._reply = Reply(self._new_reply_file())
+            self._reply = Reply(self._new_reply_file(self._reply_name(self._requests)))
+            self._requests += 1
             with acting_as(self._place.actor):
                 self._discard(REQUEST_NAME + NEW)
                 os.close(self._new_file(REQUEST_NAME + NEW, request))
@@ -252,16 +259,16 @@ class Spool:
             raise
         return fd
 
-    def _new_reply_file(self) -> int:
+    def _new_reply_file(self, name: str) -> int:
         with acting_as(self._place.actor):
-            self._discard(REPLY_NAME + NEW)
-            fd = self._new_file(REPLY_NAME + NEW, b"", mode=0o600)
+            self._discard(name + NEW)
+            fd = self._new_file(name + NEW, b"", mode=0o600)
         try:
             if self._user.uid != self._place.owner_uid:
                 # As ourselves: only root of ours may give a file away.
                 os.fchown(fd, self._user.uid, self._user.gid)
             with acting_as(self._place.actor):
-                self._publish(REPLY_NAME)
+                self._publish(name)
         except BaseException:
             os.close(fd)
             raise
@@ -278,6 +285,12 @@ class Spool:
         if self._reply is not None:
             self._reply.close()
             self._reply = None
+            with contextlib.suppress(OSError), acting_as(self._place.actor):
+                self._discard(self._reply_name(self._requests - 1))
+
+    @staticmethod
+    def _reply_name(number: int) -> str:
+        return REPLY_NAMES[number % len(REPLY_NAMES)]
 
 
 def _cannot_share(pid: int, error: OSError) -> SnapshotterError:

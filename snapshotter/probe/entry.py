@@ -7,6 +7,7 @@ import posix
 from typing import TYPE_CHECKING
 
 from .pristine import missing_builtins
+from .stacks import application_frame
 from .survey import failure, run
 from .tools import block_signals, gather_tools
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
     from .shapes import Request, Tools
 
-__all__ = ["enter"]
+__all__ = ["BUSY", "enter"]
 
 OUR_FILENAME = "<snapshotter probe>"
+BUSY = "an earlier carrier is still at work"
 _READ_ONLY = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _WRITE_ONLY = posix.O_WRONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _LARGEST_REQUEST = 1 << 16
@@ -32,8 +34,14 @@ def enter(request_path: str, space: dict[str, Any]) -> None:
         return
     replaced = missing_builtins()
     if replaced:
-        _reply(request, tools, failure(request, "replaced builtins: " + " ".join(replaced)))
+        _refuse(request, tools, space, "replaced builtins: " + " ".join(replaced))
+        return
+    other = _another_carrier(tools)
+    if other == request["nonce"]:  # it was asked in the instant in which it started
         space.clear()
+        return
+    if other is not None:
+        _refuse(request, tools, space, BUSY)
         return
     if _wants_thread(request, tools) and tools["start"] is not None:
         try:
@@ -43,6 +51,14 @@ def enter(request_path: str, space: dict[str, Any]) -> None:
             pass
     try:
         _reply(request, tools, run(request, tools, "main"))
+    finally:
+        space.clear()
+
+
+def _refuse(request: Request, tools: Tools, space: dict[str, Any], why: str) -> None:
+    """Answer that nothing will be done, and leave nothing behind."""
+    try:
+        _reply(request, tools, failure(request, why))
     finally:
         space.clear()
 
@@ -73,32 +89,38 @@ def _read_request(path: str) -> Request | None:
 
 
 def _is_meant(request: Request, tools: Tools) -> bool:
-    """Whether this request is for this process, in time, not answered, and nobody is at it."""
+    """Whether this request is for this process, in time, and not answered yet."""
     return (
         tools["getpid"]() == request["pid"]
         and tools["clock"]() < request["start_by_ns"]
         and tools["stat"](request["reply"]).st_size == 0
-        and not _another_is_here(tools)
     )
 
 
-def _another_is_here(tools: Tools) -> bool:
-    """Whether a carrier of ours runs in another thread, or below us in this one."""
+def _another_carrier(tools: Tools) -> bytes | None:
+    """Nonce of the request that a carrier of ours is at work on, in any thread; None if none is."""
     own = tools["get_ident"]()
     frames = tools["current_frames"]()
-    found = False
+    found = None
     for ident, frame in frames.items():
-        if ident != own and frame.f_code.co_filename == OUR_FILENAME:
-            found = True
-    below = frames.get(own)
-    ours = None if below is None else below.f_globals
-    for _ in range(64):
-        if below is None:
-            break
-        if below.f_globals is not ours and below.f_code.co_filename == OUR_FILENAME:
-            found = True
-        below = below.f_back
+        at = application_frame() if ident == own else frame
+        if at is not None and (ident == own or at.f_code.co_filename == OUR_FILENAME):
+            found = _nonce_on_stack(at) or found
+    at = frame = None
     frames.clear()
+    return found
+
+
+def _nonce_on_stack(frame: Any) -> bytes | None:
+    """What the outermost of our functions on a stack works on."""
+    found = None
+    for _ in range(64):
+        if frame is None:
+            break
+        if frame.f_code.co_filename == OUR_FILENAME:
+            request = frame.f_locals.get("request")
+            found = request["nonce"] if type(request) is dict else found or b""
+        frame = frame.f_back
     return found
 
 

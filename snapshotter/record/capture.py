@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
+from snapshotter.attach.compilers import PROBE_FILENAME
 from snapshotter.attach.inject import Injector, Outcome
 from snapshotter.attach.namespaces import credentials, shares_our_view
 from snapshotter.attach.preflight import inside_problem
@@ -190,10 +191,19 @@ class Observer:
         owner = credentials(runtime.pid)
         self._spool = Spool.create(runtime.pid, self._identity, owner.uid, owner.gid)
         stock = _stock_works(runtime)
-        injector = Injector(MainThread(runtime, point, stock=stock), self._spool)
+        main = MainThread(runtime, point, stock=stock)
+        injector = Injector(main, self._spool, is_at_work=self._carrier_at_work)
         injector.prepare(version=runtime.version, pid=runtime.pid, inner_pid=runtime.inner_pid)
         self._injector = injector
         return injector
+
+    def _carrier_at_work(self) -> bool:
+        """Whether a thread of the target runs the probe, or may do so: it could not be read."""
+        for thread in self._reader.read().threads:
+            frames = thread.stack.frames if thread.stack else ()
+            if not frames or any(frame.filename == PROBE_FILENAME for frame in frames):
+                return True
+        return False
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[bool]:

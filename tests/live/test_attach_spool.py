@@ -74,7 +74,7 @@ def test_target_reads_request_and_code_and_writes_the_reply(doll: Puppet) -> Non
             "request 1",
         ]
         assert (reply.size(), reply.read()) == (0, b"")
-        doll.run(f"f = os.open('{base}/reply', os.O_WRONLY); os.write(f, b'answer'); os.close(f)")
+        doll.run(f"f = os.open('{base}/reply-0', os.O_WRONLY); os.write(f, b'answer'); os.close(f)")
         assert (reply.size(), reply.read()) == (6, b"answer")
     assert not Path(base).exists()
 
@@ -82,7 +82,7 @@ def test_target_reads_request_and_code_and_writes_the_reply(doll: Puppet) -> Non
 def test_each_request_has_a_reply_file_of_its_own(doll: Puppet) -> None:
     with make_spool(doll.pid) as spool:
         first = spool.new_request(b"1")
-        doll.run(f"late = os.open('{spool.path_in_target}/reply', os.O_WRONLY)")
+        doll.run(f"late = os.open('{spool.path_in_target}/reply-0', os.O_WRONLY)")
         second = spool.new_request(b"2")
         assert first.closed
         doll.run("os.write(late, b'too late')")
@@ -99,7 +99,7 @@ def test_same_user_gets_a_private_directory(doll: Puppet) -> None:
             "driver.py": f"444 {us}",
             "probe": f"444 {us}",
             "request": f"444 {us}",
-            "reply": f"600 {us}",
+            "reply-0": f"600 {us}",
         }
 
 
@@ -109,21 +109,21 @@ def test_other_user_can_write_only_into_the_reply(doll: Puppet) -> None:
     with make_spool(doll.pid) as spool, spool.new_request(b"request") as reply:
         base = spool.path_in_target
         assert stat.S_IMODE(Path(base).stat().st_mode) == 0o711
-        assert modes(base)["reply"] == f"600 {NOBODY}"
+        assert modes(base)["reply-0"] == f"600 {NOBODY}"
         for forbidden in (
             f"os.listdir('{base}')",
             f"os.open('{base}/request', os.O_WRONLY)",
             f"os.open('{base}/driver.py', os.O_WRONLY)",
             f"os.open('{base}/owner', os.O_RDONLY)",
             f"os.open('{base}/mine', os.O_WRONLY | os.O_CREAT)",
-            f"os.unlink('{base}/reply')",
-            f"os.rename('{base}/reply', '{base}/request')",
+            f"os.unlink('{base}/reply-0')",
+            f"os.rename('{base}/reply-0', '{base}/request')",
             f"os.rename('{base}', '{base}2')",
             f"os.symlink('/etc/passwd', '{base}/link')",
         ):
             assert doll.get(forbidden) == "PermissionError", forbidden
         assert doll.get(f"open('{base}/request').read()") == "request"
-        doll.run(f"f = os.open('{base}/reply', os.O_WRONLY); os.write(f, b'answer')")
+        doll.run(f"f = os.open('{base}/reply-0', os.O_WRONLY); os.write(f, b'answer')")
         assert reply.read() == b"answer"
 
 
@@ -131,7 +131,7 @@ def test_endless_reply_is_refused_and_its_space_given_back(doll: Puppet) -> None
     with make_spool(doll.pid) as spool:
         reply = spool.new_request(b"")
         doll.run(
-            f"f = os.open('{spool.path_in_target}/reply', os.O_WRONLY); os.write(f, b'x' * 101)"
+            f"f = os.open('{spool.path_in_target}/reply-0', os.O_WRONLY); os.write(f, b'x' * 101)"
         )
         assert len(reply.read(101)) == 101
         with pytest.raises(NoSnapshotError) as error:
@@ -266,7 +266,7 @@ def test_own_mount_namespace_with_a_full_file_system_is_served_elsewhere(doll: P
         assert spool.path_in_target.startswith(SHM)
         assert not Path(spool.path_in_target).exists()
         assert doll.get(f"open('{spool.path_in_target}/request').read()") == "there"
-        doll.run(f"f = os.open('{spool.path_in_target}/reply', os.O_WRONLY); os.write(f, b'ok')")
+        doll.run(f"f = os.open('{spool.path_in_target}/reply-0', os.O_WRONLY); os.write(f, b'ok')")
         assert reply.read() == b"ok"
         doll.run(f"open('{SHM}/ballast', 'wb').write(bytes(60 << 20))")
         with pytest.raises(StorageError) as error:
@@ -289,8 +289,8 @@ def test_own_user_namespace_is_served_as_its_root(doll: Puppet) -> None:
         assert spool.path_in_target.startswith("/run/")
         assert doll.get(f"os.stat('{spool.path_in_target}').st_uid") == 0
         assert doll.get(f"open('{spool.path_in_target}/request').read()") == "there"
-        assert doll.get(f"os.stat('{spool.path_in_target}/reply').st_uid") == 33
-        doll.run(f"f = os.open('{spool.path_in_target}/reply', os.O_WRONLY); os.write(f, b'ok')")
+        assert doll.get(f"os.stat('{spool.path_in_target}/reply-0').st_uid") == 33
+        doll.run(f"f = os.open('{spool.path_in_target}/reply-0', os.O_WRONLY); os.write(f, b'ok')")
         assert reply.read() == b"ok"
     assert doll.get("os.listdir('/run')") == []
 
@@ -342,7 +342,7 @@ def test_leftover_of_a_living_target_is_removed_only_once_withdrawn(doll: Puppet
     with controller(doll.pid) as (process, path):
         kill(process)
     (found,) = leftovers(identity)
-    assert found.path.endswith(path)
+    assert (found.path, found.path_in_target) == (f"/proc/{doll.pid}/root{path}", path)
     assert found.marker.target == identity
     assert found.marker.controller_pid == process.pid
     assert path not in clean()
