@@ -100,8 +100,15 @@ def group_threads(threads: Iterable[Thread]) -> tuple[Group, ...]:
         if not thread.complete:
             key = (*key, thread.ident, thread.native_id)
         found.setdefault(key, []).append(thread)
-    groups = (Group(members[0].frames, tuple(members)) for members in found.values())
+    groups = (
+        Group(members[0].frames, tuple(sorted(members, key=_age))) for members in found.values()
+    )
     return tuple(sorted(groups, key=_rank))
+
+
+def _age(thread: Thread) -> tuple[bool, int]:
+    """Sort by native id, which mostly is the order in which threads were started."""
+    return thread.native_id is None, thread.native_id or 0
 
 
 def _rank(group: Group) -> tuple[bool, int, bool, PlaceSignature]:

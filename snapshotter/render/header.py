@@ -107,10 +107,14 @@ def _carrier(carrier: str) -> str:
 
 
 def main_thread_line(snapshot: Snapshot) -> Iterator[RenderableType]:
-    """Yield where the main thread is blocked, if it is: then the view from inside is missing."""
+    """Yield what kept the main thread from answering, if anything did.
+
+    A main thread that was blocked when it was first looked at, and answered later, is no news.
+    """
     capture = snapshot.capture
     words = _MAIN_WORDS.get(capture.main)
-    if words is None and View.INSIDE in capture.views:
+    answered = View.INSIDE in capture.views
+    if answered and (words is None or capture.main is MainState.BLOCKED):
         return
     words = words or "There was no view from inside"
     detail = f": {capture.main_detail.rstrip('.')}" if capture.main_detail else ""

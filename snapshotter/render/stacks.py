@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.measure import Measurement
 
 from snapshotter.analysis import Seen
-from snapshotter.model import Origin
+from snapshotter.model import Kind, Origin
 from snapshotter.render.fit import clip, fold_left, line, place_of
 from snapshotter.render.sanitize import sanitize
 from snapshotter.render.styles import ORIGIN, ORIGIN_WORDS, QUIET
@@ -32,6 +32,7 @@ _MIN_PLACE = 16
 _PLACE_SHARE = 0.55
 _HEAD_FRAMES = 40
 _TAIL_FRAMES = 10
+_DEFINITIONS = frozenset({Kind.MODULE, Kind.FUNCTION, Kind.TYPE})
 
 
 class Stack:
@@ -110,11 +111,26 @@ class Stack:
         return self._locals == "all"
 
     def _local_lines(self, frame: Frame, width: int) -> Iterator[Text]:
-        for local in frame.locals:
+        shown = frame.locals if self._expanded else self._telling(frame)
+        for local in shown:
             yield from self._local(local, width)
+        if hidden := len(frame.locals) - len(shown):
+            text = f"{plural(hidden, 'name')} of the module not shown (--thread shows all)"
+            yield line(" " * _LOCALS_INDENT, (text, QUIET))
         if frame.locals_missing:
             reason = f"locals not captured: {frame.locals_missing}"
             yield line(" " * _LOCALS_INDENT, (reason, QUIET))
+
+    def _telling(self, frame: Frame) -> Sequence[Local]:
+        """Leave out what every module has: its locals are its imports, functions and classes."""
+        if frame.qualname != "<module>":
+            return frame.locals
+        values = self._snapshot.values
+        return tuple(
+            local
+            for local in frame.locals
+            if not local.name.startswith("__") and values[local.node].kind not in _DEFINITIONS
+        )
 
     def _local(self, local: Local, width: int) -> Iterator[Text]:
         seen = Seen(self._snapshot.values, local.node)

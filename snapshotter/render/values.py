@@ -104,6 +104,9 @@ class _Writer:
 
     def _members(self, seen: Seen, *, depth: int, path: tuple[int, ...]) -> None:
         value = seen.value
+        if value.kind is Kind.LOCK and value.value is not None and not value.items:
+            self.put(str(value.value))  # It reads "<locked _thread.lock object at 0x…>".
+            return
         opening, closing = _BRACKETS.get(value.kind, ("<", ">"))
         is_container = value.kind in _BRACKETS
         if is_container and not value.items and value.type == "set":

@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from snapshotter.analysis import diff, dwell
-from snapshotter.model import MainState
+from snapshotter.model import Kind, Local, MainState, Value
 from snapshotter.render import (
     LiveState,
     ViewOptions,
@@ -107,6 +107,24 @@ def test_dump_of_a_stopped_main_thread_says_so() -> None:
 def test_dump_with_a_predecessor_starts_with_what_changed() -> None:
     output = rendered(dump_view(SHOTS[-1], comparison=DIFF, dwells=dwell(SHOTS)))
     assert output.index("What changed") < output.index("Threads") < output.index("Figures")
+
+
+def test_dump_is_silent_about_a_main_thread_that_answered_in_the_end() -> None:
+    whole = snapshot()
+    late = replace(whole, capture=replace(whole.capture, main=MainState.BLOCKED))
+    assert "The main thread was" not in rendered(dump_view(late))
+
+
+def test_imports_and_functions_of_a_module_are_counted_not_listed() -> None:
+    values = (Value(Kind.MODULE, "module", value="os"), Value(Kind.INT, "int", value=7))
+    module = frame(f"{APP}/main.py:9", "<module>", Local("os", 0), Local("__name__", 1),
+                   Local("workers", 1))  # fmt: skip
+    whole = snapshot()
+    cut = replace(whole, threads=(replace(whole.threads[2], frames=(module,)),), values=values)
+    output = rendered(dump_view(replace(cut, variables=())))
+    assert "workers = 7" in output
+    assert "os =" not in output
+    assert "2 names of the module not shown" in output
 
 
 def test_deep_stacks_are_cut_in_the_middle() -> None:

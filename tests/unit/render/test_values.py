@@ -31,6 +31,7 @@ def shown(value: object, width: int = 100) -> str:
         (Value(Kind.UNKNOWN, ""), "‹not captured: unknown›"),
         (Value(Kind.ARRAY, "numpy.ndarray", length=1000, value="float64 10x100"),
          "<numpy.ndarray of 1,000 float64 10x100>"),
+        (Value(Kind.LOCK, "_thread.lock", value="<locked lock>"), "<locked lock>"),
         (Value(Kind.CODE, "coroutine", value="fetch at feed.py:17"),
          "<coroutine fetch at feed.py:17>"),
         (Value(Kind.DICT, "collections.OrderedDict", length=0),
