@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,6 @@ from tests.support.targets import spawn, spawn_source, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.live
 
@@ -54,7 +54,10 @@ def test_exec_makes_another_process_of_it(doll: Puppet) -> None:
     identity = identify(doll.pid)
     doll.target.tell(repr(("exec", "os.execv(sys.executable, [sys.executable, '-c', 'input()'])")))
     wait_until(lambda: not still_same(identity))
-    assert identify(doll.pid).start_ticks == identity.start_ticks
+    wait_until(lambda: b"input()" in Path(f"/proc/{doll.pid}/cmdline").read_bytes())
+    after = identify(doll.pid)
+    assert after.start_ticks == identity.start_ticks
+    assert after.random_address != identity.random_address
 
 
 def test_zombie_has_ended() -> None:
@@ -70,8 +73,7 @@ def test_zombie_has_ended() -> None:
 
 
 def _state(pid: int) -> str:
-    with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - one line of /proc
-        return file.read().rpartition(")")[2].split()[0]
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_info_tells_what_the_system_knows(doll: Puppet) -> None:

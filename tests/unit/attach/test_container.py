@@ -13,28 +13,25 @@ OTHER = "f" * 64
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        (f"/docker/{ID}", "docker:4f0c8b2d11aa"),
-        (f"/system.slice/docker-{ID}.scope", "docker:4f0c8b2d11aa"),
-        (f"/docker/{OTHER}/docker/{ID}", "docker:4f0c8b2d11aa"),
-        (f"/docker/{ID}/init.scope", "docker:4f0c8b2d11aa"),
-        (
-            f"/kubepods.slice/kubepods-burstable-pod1d5f_2a.slice/cri-containerd-{ID}.scope",
-            "containerd:4f0c8b2d11aa",
-        ),
-        (f"/kubepods/besteffort/pod1d5f-2a/{ID}", "kubernetes:4f0c8b2d11aa"),
-        (f"/kubepods.slice/crio-{ID}.scope", "cri-o:4f0c8b2d11aa"),
-        (f"/machine.slice/libpod-{ID}.scope/container", "podman:4f0c8b2d11aa"),
-        (f"/user.slice/user-1000.slice/libpod-{ID}.scope", "podman:4f0c8b2d11aa"),
-        (f"/ecs/55091c13-b8cf-4801-b527-f4601742204d/{ID}", "container:4f0c8b2d11aa"),
-        (f"/ecs/55091c13b8cf4801/{ID[:32]}-1234567890", "ecs:4f0c8b2d11aa"),
-        (f"/../{ID}", "container:4f0c8b2d11aa"),
-        ("/lxc.payload.web/init.scope", "lxc:web"),
+        (f"/docker/{ID}", ID),
+        (f"/system.slice/docker-{ID}.scope", ID),
+        (f"/docker/{OTHER}/docker/{ID}", ID),
+        (f"/docker/{ID}/init.scope", ID),
+        (f"/kubepods.slice/kubepods-burstable-pod1d5f_2a.slice/cri-containerd-{ID}.scope", ID),
+        (f"/kubepods/besteffort/pod1d5f-2a/{ID}", ID),
+        (f"/kubepods.slice/crio-{ID}.scope", ID),
+        (f"/machine.slice/libpod-{ID}.scope/container", ID),
+        (f"/ecs/55091c13-b8cf-4801-b527-f4601742204d/{ID}", ID),
+        (f"/ecs/55091c13b8cf4801/{ID[:32]}-1234567890", ID[:32]),
+        (f"/../{ID}", ID),
+        ("/lxc.payload.web/init.scope", "web"),
         ("/", None),
         ("/system.slice/orders.service", None),
+        (f"/system.slice/build-{ID}beef.service", None),
         ("/user.slice/user-1000.slice/session-2.scope", None),
     ],
 )
-def test_container_is_named_by_runtime_and_short_id(path: str, expected: str | None) -> None:
+def test_container_is_found_in_the_control_group(path: str, expected: str | None) -> None:
     assert from_cgroup(f"0::{path}\n") == expected
     assert from_cgroup(f"9:name=systemd:/\n4:memory:{path}\n") == expected
 
@@ -43,7 +40,7 @@ def test_container_is_found_by_what_its_runtime_mounted() -> None:
     line = (
         "533 518 254:1 /var/lib/docker/containers/{}/hostname /etc/hostname rw - ext4 /dev/vda rw"
     )
-    assert from_mounts("1 2 0:1 / / rw - overlay o rw\n" + line.format(ID)) == "docker:4f0c8b2d11aa"
+    assert from_mounts("1 2 0:1 / / rw - overlay o rw\n" + line.format(ID)) == ID
 
 
 @pytest.mark.parametrize("source", [f"/home/{ID}/x", "/etc/hostname"])
