@@ -42,6 +42,7 @@ _NOTES = {
     "limit": "it has more locals than are captured",
     "unreadable": "its namespace is not a plain dict",
 }
+_OBVIOUS_TYPES = {Kind.NONE: "NoneType", Kind.BOOL: "bool"}
 _I64 = 1 << 63
 _U64 = 1 << 64
 _INTERVAL_NS = 1_000_000_000
@@ -282,7 +283,10 @@ def _values(message: _Map) -> tuple[Value, ...]:
 def _value(row: list[Any], types: list[str], nodes: int) -> Value:
     kind_number, type_number, status, length, content, identity, items, attributes = row
     kind = _KINDS[_index(kind_number, len(_KINDS))]
-    name = types[_index(type_number, len(types))] if type_number is not None else ""
+    if type_number is None:  # these are so frequent that the probe leaves their types out
+        name = _OBVIOUS_TYPES.get(kind, "")
+    else:
+        name = types[_index(type_number, len(types))]
     members = (*_items(items, nodes, attribute=False), *_items(attributes, nodes, attribute=True))
     return Value(
         kind=kind,

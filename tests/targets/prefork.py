@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
+import signal
 import sys
 import time
 
@@ -18,6 +20,8 @@ def do_work(number: int, done: multiprocessing.Value) -> int:
 
 
 def worker(work: multiprocessing.Queue, done: multiprocessing.Value) -> None:
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)  # die with the master, however
     while True:
         do_work(work.get(), done)
 
