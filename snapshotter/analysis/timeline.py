@@ -99,9 +99,16 @@ def _row(
 _CLASS_ORDER = (Movement.FROZEN, Movement.SPINNING, Movement.POLLING, Movement.REPEATING)
 
 
-def _rank(row: Row) -> tuple[bool, bool, int, int, bool]:
+def _rank(row: Row) -> tuple[bool, bool, int, int, bool, int]:
     run = row.dwell
     kind = None if run is None else run.movement
     order = _CLASS_ORDER.index(kind) if kind in _CLASS_ORDER else len(_CLASS_ORDER)
     duration = 0 if run is None else run.duration_ns
-    return (row.idle is not None, not row.present, order, -duration, not row.thread.is_main)
+    return (
+        row.idle is not None,
+        not row.present,
+        order,
+        -duration,
+        not row.thread.is_main,
+        row.thread.native_id or 0,
+    )

@@ -47,7 +47,7 @@ def _figures(snapshot: Snapshot, catalogue: tuple[IdlePattern, ...]) -> Iterator
     yield "pid", str(snapshot.process.pid)
     if snapshot.tick is not None:
         yield "seq", str(snapshot.tick.sequence)
-    yield "views", "+".join(capture.views) or "none"
+    yield "views", "+".join(sorted(capture.views)) or "none"
     yield "threads", str(len(snapshot.threads))
     idle = sum(idle_reason(thread.frames, catalogue) is not None for thread in snapshot.threads)
     yield "idle", str(idle)

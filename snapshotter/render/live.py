@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from snapshotter.model import MainState, View
+from snapshotter.model import View
 from snapshotter.render.fit import Facts, Hanging, blank, fold_left, line, sentence
-from snapshotter.render.header import program_of, views_of
+from snapshotter.render.header import main_thread_line, program_of, views_of
 from snapshotter.render.sanitize import sanitize
 from snapshotter.render.sentences import change_sentences
 from snapshotter.render.styles import EMPHASIS, HEADING, QUIET, WARN
@@ -142,8 +142,7 @@ def _last(snapshot: Snapshot) -> Iterator[RenderableType]:
     if snapshot.tick is not None and snapshot.tick.lateness_ns > 0:
         facts.append(f"{duration(snapshot.tick.lateness_ns)} late")
     yield Facts(facts)
-    if capture.main in {MainState.BLOCKED, MainState.STOPPED} and capture.main_detail:
-        yield line(("main thread: ", WARN), f"{capture.main} {capture.main_detail}")
+    yield from main_thread_line(snapshot)
 
 
 def _changes(state: LiveState) -> Iterator[RenderableType]:
@@ -162,14 +161,14 @@ def _foot(state: LiveState) -> Iterator[RenderableType]:
     if state.ended:
         yield Hanging("", sentence(("ended: ", WARN), state.ended))
     elif state.next_due_ns is not None:
-        yield line((f"next snapshot in {_countdown(state)}, Ctrl-C ends", QUIET))
+        yield line((f"next snapshot {_countdown(state)}, Ctrl-C ends", QUIET))
     if state.path:
         yield _Path(state.path)
 
 
 def _countdown(state: LiveState) -> str:
     left_ns = max(0, (state.next_due_ns or 0) - state.now_ns)
-    return duration(-(-left_ns // 10**9) * 10**9)
+    return f"in {duration(-(-left_ns // 10**9) * 10**9)}" if left_ns else "now"
 
 
 class _Path:

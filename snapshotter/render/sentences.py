@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snapshotter.analysis import Change, Movement
+from snapshotter.analysis import Change, Movement, Unit
 from snapshotter.analysis.signatures import place_signature
 from snapshotter.model import Origin
 from snapshotter.render.fit import clip, fold_left, names_of, place_of, sentence
@@ -67,9 +67,8 @@ def _call(frame: Frame) -> str:
 
 
 def _names(changes: Sequence[ThreadChange], *, shown: int = 6) -> str:
-    return names_of(
-        [clip(sanitize(name_of(each.thread)), _MAX_NAME) for each in changes], shown=shown
-    )
+    ordered = sorted((each.thread for each in changes), key=lambda thread: thread.native_id or 0)
+    return names_of([clip(sanitize(name_of(each)), _MAX_NAME) for each in ordered], shown=shown)
 
 
 def change_sentences(diff: Diff, *, cwd: str | None = None) -> Iterator[Text]:
@@ -200,14 +199,14 @@ def _memory(diff: Diff) -> Iterator[Text]:
     for figure in diff.process:
         if not figure.delta or figure.name not in {"resident memory", "file descriptors"}:
             continue
-        verb = "grew" if figure.delta > 0 else "fell"
-        in_bytes = figure.unit == "bytes"
+        in_bytes = figure.unit is Unit.BYTES
         number = size if in_bytes else count
-        yield sentence(
-            (figure.name.capitalize(), EMPHASIS),
-            f" {verb} {number(figure.before)}"
-            f" -> {number(figure.after)} ({rate(figure.rate_per_s, in_bytes=in_bytes)})",
-        )
+        old, new = number(figure.before), number(figure.after)
+        if old == new:
+            continue  # A page or two: less than the number shows.
+        verb = "grew" if figure.delta > 0 else "fell"
+        pace = rate(figure.rate_per_s, in_bytes=in_bytes) or signed(figure.delta)
+        yield sentence((figure.name.capitalize(), EMPHASIS), f" {verb} {old} -> {new} ({pace})")
 
 
 def _tasks(diff: Diff) -> Iterator[Text]:

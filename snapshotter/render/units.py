@@ -18,6 +18,7 @@ __all__ = [
 ]
 
 _NS_PER_S = 1_000_000_000
+_NEARLY_A_SECOND_NS = 995_000_000
 _MIN_S = 60
 _HOUR_S = 3_600
 _DAY_S = 86_400
@@ -58,7 +59,7 @@ def duration(time_ns: int) -> str:
     """Return "850 ns", "3.1 ms", "90 s", "4 min 30 s", "2 h 5 min" or "3 d 4 h"."""
     if time_ns < 0:
         return f"-{duration(-time_ns)}"
-    if time_ns < _NS_PER_S:
+    if time_ns < _NEARLY_A_SECOND_NS:
         return _below_a_second(time_ns)
     seconds = time_ns / _NS_PER_S
     if seconds < _SECONDS_UP_TO_S:
