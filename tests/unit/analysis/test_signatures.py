@@ -19,7 +19,7 @@ from tests.support.samples import APP, EXECUTOR_IDLE, frame, snapshot
     [
         ("/usr/lib/python3.14/concurrent/futures/thread.py", "concurrent.futures.thread"),
         ("/usr/lib/python3.14/asyncio/__init__.py", "asyncio"),
-        ("/opt/py/lib/python3.15t/threading.py", "threading"),
+        ("/usr/local/lib/python3.15t/threading.py", "threading"),
         ("/app/.venv/lib/python3.14/site-packages/gunicorn/arbiter.py", "gunicorn.arbiter"),
         ("/usr/lib/python3/dist-packages/apt/cache.py", "apt.cache"),
         ("/srv/shop/2026.31/orders/db.py", "orders.db"),
