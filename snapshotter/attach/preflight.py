@@ -16,7 +16,7 @@ from snapshotter.attach.namespaces import Namespace, credentials, inner_pid, sam
 from snapshotter.attach.permission import may_write, refusal
 from snapshotter.attach.places import find_place
 from snapshotter.attach.process import identify
-from snapshotter.errors import NotPermittedError, SnapshotterError
+from snapshotter.errors import NotPermittedError, SnapshotterError, TornReadError
 from snapshotter.model import MainState
 from snapshotter.model.checks import Check, CheckStatus, Report
 from snapshotter.outside.memory import Memory
@@ -52,6 +52,8 @@ def examine(pid: int) -> Report:
     checks: list[Check] = []
     try:
         checks.extend(_examine(pid))
+    except SnapshotterError as error:
+        checks.append(Check("process", _FAIL, error.message, error.hint))
     except OSError:
         checks.append(Check("process", _FAIL, f"Process {pid} ended while it was looked at."))
     return Report(pid, tuple(checks))
@@ -170,7 +172,10 @@ def _check_interpreters(runtime: Runtime) -> Check:
 
 
 def _check_main_thread(pid: int, runtime: Runtime) -> Check:
-    view = OutsideReader(pid, runtime.memory, runtime).read(budget_ns=_VIEW_BUDGET_NS)
+    try:
+        view = OutsideReader(pid, runtime.memory, runtime).read(budget_ns=_VIEW_BUDGET_NS)
+    except TornReadError as error:
+        return Check("main-thread", _WARN, f"The main thread could not be read. {error.message}")
     detail = f": {view.main_detail}" if view.main_detail else ""
     if view.main in {MainState.ENDING, MainState.GONE}:
         sentence = f"No request can start any more, the main thread is {view.main}{detail}."
@@ -182,7 +187,9 @@ def _check_main_thread(pid: int, runtime: Runtime) -> Check:
             f"The main thread is blocked{detail}. Until it runs, snapshots are from outside.",
             f"snap dump {pid} --patience 10s",
         )
-    return Check("main-thread", _OK, f"The main thread is {view.main}{detail}.")
+    if view.main is MainState.UNKNOWN:
+        return Check("main-thread", _OK, f"What the main thread does is not known{detail}.")
+    return Check("main-thread", _OK, f"The main thread can be asked{detail}.")
 
 
 def _check_bytecode(pid: int, runtime: Runtime) -> Check:

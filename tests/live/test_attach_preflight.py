@@ -172,9 +172,8 @@ def test_ending_process_is_refused() -> None:
 
 
 def test_blocked_main_thread_is_told_where(doll: Puppet) -> None:
-    found = check(doll.pid, "main-thread")
-    assert found.status is CheckStatus.WARN
-    assert "puppet.py" in found.sentence
+    wait_until(lambda: check(doll.pid, "main-thread").status is CheckStatus.WARN)
+    assert "puppet.py" in check(doll.pid, "main-thread").sentence
 
 
 def test_subinterpreters_are_counted(doll: Puppet) -> None:
