@@ -1,0 +1,1 @@
+"""What looking at a process costs it, measured: one program for each question, run by hand."""

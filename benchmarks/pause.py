@@ -1,0 +1,254 @@
+"""The pauses that a target's threads feel while a tool looks at it, all tools side by side."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from benchmarks.gaplog import GapLog
+from benchmarks.harness import ROOT, Goal, Options, Result, Table, ms, run, say
+from benchmarks.stats import gaps_within, longest_ns, percentile
+from benchmarks.tools import PEERS, SNAP, versions
+from snapshotter.model import Snapshot
+from snapshotter.store.reader import load
+from tests.support.targets import spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.tools import Tool
+
+__all__ = ["Pausing", "Shape", "measure", "pausing"]
+
+_IDLE = "idle, no tool"
+_SETTLE_S = 0.02
+_MAIN, _IO = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which target: parked threads, frames of each, GC objects, with or without an I/O thread."""
+
+    name: str
+    threads: int
+    frames: int
+    objects: int = 0
+    has_io: bool = False
+    limit_ms: float | None = None
+    """The most that a busy main thread may feel, 95th percentile."""
+
+
+SHAPES = (
+    Shape("10 x 10", 10, 10, limit_ms=2),
+    Shape("100 x 20", 100, 20, limit_ms=2),
+    Shape("1,000 x 20", 1_000, 20, limit_ms=5),
+    Shape("10 x 10, 1 M GC objects", 10, 10, 1_000_000, limit_ms=2),
+    Shape("10 x 10, I/O thread", 10, 10, has_io=True),
+    Shape("100 x 20, I/O thread", 100, 20, has_io=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many looks: rounds of our own tool, and the bounds for each other tool."""
+
+    rounds: int
+    peer_rounds: int
+    peer_allowance_ns: int
+    largest_for_peers: int
+
+
+_LONG = Plan(100, 20, 60_000_000_000, 1_000)
+_SHORT = Plan(8, 2, 1_000_000_000, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was felt during one window; nanoseconds."""
+
+    longest_ns: int
+    sum_ns: int
+    waited_for_cpu_ns: int
+    """Time that the main thread was ready to run and the kernel ran something else."""
+    wall_ns: int
+
+
+@dataclass(slots=True)
+class Looks:
+    """All windows of one tool on one target."""
+
+    looks: list[Look] = field(default_factory=list)
+    delivered: str = ""
+    problem: str | None = None
+    slices: list[tuple[int, int]] = field(default_factory=list)
+    """Of our own dumps: number of slices and the longest of them, as the probe measured it."""
+
+    @property
+    def spent_ns(self) -> int:
+        """Wall time of all windows."""
+        return sum(look.wall_ns for look in self.looks)
+
+    def longest(self) -> list[int]:
+        """Longest gap of each window."""
+        return [look.longest_ns for look in self.looks]
+
+
+@dataclass(slots=True)
+class Pausing:
+    """A running target of the pausing kind, with its gap log."""
+
+    pid: int
+    log: GapLog
+    channel: int
+
+    def window(self) -> _Window:
+        """Begin to note gaps."""
+        return _Window(self, self.log.written(self.channel), _run_delay_ns(self.pid))
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    target: Pausing
+    first: int
+    delay_ns: int
+
+    def close(self, start_ns: int, end_ns: int) -> Look:
+        """Return what was felt from ``start_ns`` to ``end_ns``."""
+        waited_ns = _run_delay_ns(self.target.pid) - self.delay_ns
+        time.sleep(_SETTLE_S)  # a gap is written when it is over
+        log = self.target.log
+        gaps = gaps_within(log.read(self.target.channel, self.first), start_ns, end_ns)
+        total_ns = sum(gap.length_ns for gap in gaps)
+        return Look(longest_ns(gaps), total_ns, waited_ns, end_ns - start_ns)
+
+
+def _run_delay_ns(pid: int) -> int:
+    words = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text(encoding="ascii").split()
+    return int(words[1])
+
+
+@contextmanager
+def pausing(shape: Shape) -> Iterator[Pausing]:
+    """Run a target of this shape."""
+    program = ROOT / "benchmarks" / "targets" / "pausing.py"
+    with tempfile.TemporaryDirectory(prefix="snap-gaps-") as folder:
+        path = Path(folder) / "log"
+        with GapLog(path, create=True) as log:
+            numbers = (shape.threads, shape.frames, shape.objects, int(shape.has_io))
+            with spawn(program, str(path), *map(str, numbers)) as target:
+                yield Pausing(target.pid, log, _IO if shape.has_io else _MAIN)
+
+
+def measure(options: Options) -> Result:
+    """Measure all shapes."""
+    plan = _SHORT if options.short else _LONG
+    result = Result(
+        "Pauses felt by the target",
+        "The target's main thread spins and notes each stretch over 50 us in which it did not run "
+        "(the I/O thread: by how much each waking from a sleep of 2 ms was late). Whole processes "
+        "of all tools look at it in turn, round by round, with idle windows of the same length in "
+        "between; each figure is of the longest gap of each window. `for a CPU` is how long the "
+        "kernel let the ready main thread wait in all, whoever ran instead. Ratios are of medians, "
+        f"to `snap dump`. Other tools: {versions()}.",
+    )
+    for shape in SHAPES:
+        say(f"... {shape.name}")
+        found = _measure_shape(shape, plan)
+        result.tables.append(_table(shape, found))
+        if shape.limit_ms is not None:
+            result.goals.append(_goal(shape, found))
+    result.notes.append(
+        "A window of an I/O thread beside a busy main thread is never free of gaps: each waking "
+        "waits up to one switch interval (5 ms) for the interpreter."
+    )
+    return result
+
+
+def _measure_shape(shape: Shape, plan: Plan) -> dict[str, Looks]:
+    peers = [tool for tool in PEERS if tool.is_there and shape.threads <= plan.largest_for_peers]
+    found = {_IDLE: Looks(), SNAP.name: Looks()} | {tool.name: Looks() for tool in peers}
+    with tempfile.TemporaryDirectory(prefix="snap-dumps-") as folder, pausing(shape) as target:
+        file = Path(folder) / "dump.msgpack"
+        _look(target, SNAP, file, Looks())  # warm: byte code and pages
+        for number in range(plan.rounds):
+            _look(target, SNAP, file, found[SNAP.name])
+            _idle(target, found[_IDLE], found[SNAP.name].looks[-1].wall_ns)
+            for tool in peers:
+                known = found[tool.name]
+                if number < plan.peer_rounds and known.spent_ns < plan.peer_allowance_ns:
+                    _look(target, tool, file, known)
+    return found
+
+
+def _idle(target: Pausing, known: Looks, wall_ns: int) -> None:
+    window = target.window()
+    start_ns = time.monotonic_ns()
+    time.sleep(wall_ns / 1e9)
+    known.looks.append(window.close(start_ns, time.monotonic_ns()))
+
+
+def _look(target: Pausing, tool: Tool, file: Path, known: Looks) -> None:
+    window = target.window()
+    done = tool.look(target.pid, file)
+    known.looks.append(window.close(done.start_ns, done.end_ns))
+    if done.problem is not None:
+        known.problem = done.problem
+        return
+    known.delivered = str(tool.count(done.output, file))
+    if tool is SNAP:
+        snapshot = load(file)
+        if isinstance(snapshot, Snapshot) and snapshot.capture.pause is not None:
+            capture = snapshot.capture
+            known.slices.append((capture.slices or 0, snapshot.capture.pause.max_ns))
+
+
+def _table(shape: Shape, found: dict[str, Looks]) -> Table:
+    ours = median(found[SNAP.name].longest())
+    rows = []
+    for name, known in found.items():
+        longest = known.longest()
+        middle = median(longest)
+        rows.append(
+            (
+                name,
+                str(len(longest)),
+                ms(middle),
+                ms(percentile(longest, 0.95)),
+                ms(max(longest)),
+                f"{middle / ours:.2g}" if ours else "-",
+                ms(median(look.sum_ns for look in known.looks)),
+                ms(median(look.waited_for_cpu_ns for look in known.looks)),
+                ms(median(look.wall_ns for look in known.looks)),
+                known.problem or known.delivered or "nothing",
+            )
+        )
+    columns = ("tool", "runs", "median", "95 %", "longest", "ratio", "all gaps", "for a CPU")
+    who = "lateness of the I/O thread" if shape.has_io else "gaps of the main thread"
+    title = f"{shape.name}: {who}"
+    slices = found[SNAP.name].slices
+    if slices:
+        counts, lengths = zip(*slices, strict=True)
+        title += f" ({median(counts):.0f} slices, the longest {ms(median(lengths))} in the middle)"
+    return Table(title, (*columns, "wall time", "delivered"), tuple(rows))
+
+
+def _goal(shape: Shape, found: dict[str, Looks]) -> Goal:
+    felt = percentile(found[SNAP.name].longest(), 0.95)
+    idle = percentile(found[_IDLE].longest(), 0.95)
+    limit_ms = shape.limit_ms or 0
+    return Goal(
+        what=f"{shape.name}: longest gap of a busy main thread during a dump, 95 % of dumps",
+        limit=f"{limit_ms:g} ms",
+        measured=f"{ms(felt)} (idle {ms(idle)}; load average {os.getloadavg()[0]:.1f})",
+        met=felt <= limit_ms * 1e6,
+    )
+
+
+if __name__ == "__main__":
+    run("pause", measure)
