@@ -177,7 +177,12 @@ def _counters(counters: Counters | None) -> _Dict | None:
 def _outside(stack: OutsideStack | None, trees: ValueTrees) -> _Dict | None:
     if stack is None:
         return None
-    return {"at_ns": stack.at_ns, "tries": stack.tries, "frames": _frames(stack.frames, trees)}
+    return {
+        "at_ns": stack.at_ns,
+        "tries": stack.tries,
+        "truncated": stack.truncated,
+        "frames": _frames(stack.frames, trees),
+    }
 
 
 def _gc(gc: GcState) -> _Dict:

@@ -195,18 +195,21 @@ def _counters(table: Columns) -> Iterator[Counters | None]:
 
 
 def _outside(table: Columns, stacks: _Stacks) -> Iterator[OutsideStack | None]:
-    rows: Iterable[tuple[int | None, int | None, int | None]] = zip(
+    rows: Iterable[tuple[int | None, int | None, int | None, bool | None]] = zip(
         table.maybe_rows_of("outside_stack", len(stacks)),
         table.maybe_integers("outside_at_ns"),
         table.maybe_integers("outside_tries"),
+        table.maybe_flags("outside_truncated"),
         strict=True,
     )
-    for row, (stack, at_ns, tries) in enumerate(rows):
+    for row, (stack, at_ns, tries, truncated) in enumerate(rows):
         if stack is None:
             yield None
         else:
             frames = stacks.of(stack, OWNER_OUTSIDE, row)
-            yield OutsideStack(frames, at_ns or 0, 1 if tries is None else tries)
+            yield OutsideStack(
+                frames, at_ns or 0, 1 if tries is None else tries, truncated=truncated is True
+            )
 
 
 def _tasks(table: Columns, stacks: _Stacks) -> Iterator[Task]:

@@ -112,7 +112,7 @@ def _threads(threads: Iterable[Thread], strings: Strings, stacks: Stacks) -> _Ta
         *("complete", "note", "holds_gil", "interpreter"),
         *("state", "wchan", "voluntary_switches", "involuntary_switches", "cpu_ns"),
         *("start_ticks", "counters_at_ns"),
-        *("outside_stack", "outside_at_ns", "outside_tries"),
+        *("outside_stack", "outside_at_ns", "outside_tries", "outside_truncated"),
     )
 
 
@@ -151,8 +151,9 @@ def _counters(thread: Thread, strings: Strings) -> tuple[object, ...]:
 def _outside(thread: Thread, stacks: Stacks, row: int) -> tuple[object, ...]:
     outside = thread.outside
     if outside is None:
-        return (None,) * 3
-    return stacks.add(outside.frames, OWNER_OUTSIDE, row), outside.at_ns, outside.tries
+        return (None,) * 4
+    stack = stacks.add(outside.frames, OWNER_OUTSIDE, row)
+    return stack, outside.at_ns, outside.tries, outside.truncated
 
 
 def _tasks(tasks: Iterable[Task], strings: Strings, stacks: Stacks) -> _Table:

@@ -53,7 +53,7 @@ One row per thread: `ident`, `native_id`?, `name`? s-index, `daemon`?, `is_main`
 `interpreter`. From the kernel, read before any request was sent: `state`? s-index (nil: no
 counters), `wchan`? s-index, `voluntary_switches`?, `involuntary_switches`?, `cpu_ns`?,
 `start_ticks`?, `counters_at_ns`?. The stack as seen from outside: `outside_stack`? row of `stacks`,
-`outside_at_ns`?, `outside_tries`?.
+`outside_at_ns`?, `outside_tries`?, `outside_truncated`? (only its innermost frames were read).
 
 ### `tasks`
 One row per asyncio task: `identity`, `name`? s-index, `state` s-index (`pending`, `running`,

@@ -107,7 +107,9 @@ def threads(nodes: int = 0) -> st.SearchStrategy[Thread]:
         note=_maybe_texts,
         counters=st.none() | _counters,
         outside=st.none()
-        | st.builds(OutsideStack, frames=_stacks(nodes), at_ns=_int64, tries=_counts),
+        | st.builds(
+            OutsideStack, frames=_stacks(nodes), at_ns=_int64, tries=_counts, truncated=_flags
+        ),
         holds_gil=st.none() | _flags,
         interpreter=_int64,
     )
