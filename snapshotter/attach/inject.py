@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snapshotter.attach.built import probe_code
 from snapshotter.attach.driver import driver_text
-from snapshotter.attach.payload import amalgamate, compile_for
 from snapshotter.attach.protocol import WAKE_LEAD_NS, Verdict
 from snapshotter.attach.request import new_nonce, request_bytes
 from snapshotter.errors import ProcessEndedError
 from snapshotter.probe.entry import BUSY
+from snapshotter.probe.rescue import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,8 +70,14 @@ class Injector:
 
     def prepare(self, *, version: tuple[int, int], pid: int, inner_pid: int) -> None:
         """Build the probe for the target's version and write it into the spool."""
-        code = compile_for(version, amalgamate(), pid=pid)
-        driver = driver_text(self._spool.path_in_target, inner_pid=inner_pid, probe_bytes=len(code))
+        code = compile_for(version, amalgamate(entry="carrier"), pid=pid)
+        driver = driver_text(
+            self._spool.path_in_target,
+            inner_pid=inner_pid,
+            probe_bytes=len(code),
+            version=version,
+            pid=pid,
+        )
         self._spool.write_code(driver, code)
 
     def ask(self, question: Question, *, patience_ns: int) -> Outcome:
@@ -89,9 +96,11 @@ class Injector:
             question = replace(question, nonce=new_nonce(), reply_path=reply_path)
             with self._spool.new_request(request_bytes(question)) as reply:
                 outcome = self._ask(question, reply, until)
-            if not _is_busy(outcome) or time.monotonic_ns() >= until:
+            if not _asks_again(outcome) or time.monotonic_ns() >= until:
                 return outcome
-            time.sleep(_BUSY_S)  # an earlier carrier has answered and is just about to end
+            # an earlier carrier has answered and is just about to end, or the application
+            # handles its signal
+            time.sleep(_BUSY_S)
 
     def _ask(self, question: Question, reply: Reply, until: int) -> Outcome:
         armed = 0
@@ -155,9 +164,11 @@ class Injector:
         )
 
 
-def _is_busy(outcome: Outcome) -> bool:
+def _asks_again(outcome: Outcome) -> bool:
     reply = outcome.reply
-    return reply is not None and len(reply) < _SHORT_REPLY and BUSY.encode() in reply
+    if reply is None or len(reply) >= _SHORT_REPLY:
+        return False
+    return BUSY.encode() in reply or INTERRUPTED.encode() in reply
 
 
 def _sleep_until(due_ns: int) -> bool:

@@ -1,0 +1,72 @@
+"""The built probe, kept beside the byte code of this package: building takes 70 ms, reading 1 ms.
+
+It stands in ``__pycache__`` under a name that contains a digest of the sources, so that it can
+never be that of other sources, and begins with a digest of itself. Who can write there could as
+well replace the ``.pyc`` files that we run ourselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapshotter.attach.compilers import compile_for
+from snapshotter.attach.payload import amalgamate, probe_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["probe_code"]
+
+_DIGEST_BYTES = 32
+_STEM = "probe"
+
+
+def probe_code(version: tuple[int, int], *, pid: int) -> bytes:
+    """Return the probe as marshalled code for CPython ``version``.
+
+    ``pid`` is the target: its own interpreter may have to compile. Raises BuildError and
+    UnsupportedPythonError (``no-compiler``).
+    """
+    if version != sys.version_info[:2]:
+        return compile_for(version, amalgamate(), pid=pid)
+    sources = probe_sources()
+    path = _path(sources)
+    code = _read(path)
+    if code is None:
+        code = compile_for(version, amalgamate(sources), pid=pid)
+        _write(path, code)
+    return code
+
+
+def _path(texts: Mapping[str, str]) -> Path:
+    digest = hashlib.sha256("\0".join(f"{name}\0{texts[name]}" for name in texts).encode())
+    cached = Path(importlib.util.cache_from_source(__file__))
+    return cached.with_name(f"{_STEM}.{sys.implementation.cache_tag}.{digest.hexdigest()[:16]}")
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    code = content[_DIGEST_BYTES:]
+    return code if hashlib.sha256(code).digest() == content[:_DIGEST_BYTES] else None
+
+
+def _write(path: Path, code: bytes) -> None:
+    """Keep it, unless byte code is not to be kept; what older sources gave is removed."""
+    if sys.dont_write_bytecode:
+        return
+    with contextlib.suppress(OSError):
+        new = path.with_name(f"{path.name}.{os.getpid()}")
+        new.write_bytes(hashlib.sha256(code).digest() + code)
+        new.replace(path)
+        for old in path.parent.glob(f"{_STEM}.{sys.implementation.cache_tag}.*"):
+            if old != path:
+                old.unlink()
