@@ -1,0 +1,173 @@
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from snapshotter.model import Tick
+from snapshotter.store.info import RecordingInfo
+from snapshotter.store.writer import RecordingWriter, write_dump
+from tests.support import samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Snap
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    path = tmp_path / "dump.msgpack"
+    write_dump(path, samples.snapshot())
+    return path
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    directory = tmp_path / "orders"
+    snapshots = [samples.snapshot(step) for step in range(3)]
+    info = RecordingInfo.of(snapshots[0].process, started_at_ns=snapshots[0].captured_at_ns)
+    with RecordingWriter.create(directory, info) as writer:
+        for number, snapshot in enumerate(snapshots, 1):
+            tick = Tick(sequence=number, due_at_ns=snapshot.captured_at_ns, lateness_ns=0)
+            writer.append(replace(snapshot, tick=tick))
+    return directory
+
+
+def test_a_dump_is_shown(snap: Snap, dump: Path) -> None:
+    outcome = snap("view", dump)
+    assert outcome.code == 0
+    assert "worker-7" in outcome.out
+    assert "http-" not in outcome.out.split("Collector")[0] or "hidden" in outcome.out
+
+
+def test_all_shows_the_idle_threads_too(snap: Snap, dump: Path) -> None:
+    assert len(snap("view", dump, "--all").out) > len(snap("view", dump).out)
+
+
+def test_one_thread_is_shown(snap: Snap, dump: Path) -> None:
+    outcome = snap("view", dump, "--thread", "worker-7")
+    assert outcome.code == 0
+    assert "worker-7" in outcome.out
+    assert "parser-2" not in outcome.out
+
+
+def test_a_thread_that_is_not_there_is_told(snap: Snap, dump: Path) -> None:
+    outcome = snap("view", dump, "--thread", "nobody")
+    assert outcome.code == 2
+    assert "has no thread 'nobody'." in outcome.err
+
+
+def test_json_is_that_of_the_export(snap: Snap, dump: Path) -> None:
+    printed = snap("view", dump, "--json").out
+    assert printed == snap("export", dump, "--format", "json").out
+    assert json.loads(printed)["schema"] == "snapshotter.snapshot/1"
+
+
+def test_a_pipe_gets_no_colours(snap: Snap, dump: Path) -> None:
+    assert "\x1b" not in snap("view", dump).out
+
+
+def test_colours_on_request(snap: Snap, dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[" in snap("--color", "always", "view", dump).out
+    assert "\x1b[" in snap("view", dump, "--color", "always").out
+    assert "\x1b" not in snap("--color", "always", "view", dump, "--color", "never").out
+    assert "\x1b" not in snap("view", dump, "--color", "always", "--plain").out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[3" in snap("--color", "always", "view", dump).out
+
+
+def test_columns_decide_the_width(snap: Snap, dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, snap("view", dump).out.splitlines())) <= 60
+
+
+def test_a_recording_is_shown_at_a_snapshot_against_another(snap: Snap, recording: Path) -> None:
+    assert "snapshot 3" in snap("view", recording).out
+    assert "snapshot 2" in snap("view", recording, "--at", 2, "--against", 1).out
+
+
+def test_a_snapshot_that_the_recording_has_not_is_told(snap: Snap, recording: Path) -> None:
+    for words in (["--at", "9"], ["--at", "9", "--json"], ["--at", "9", "--thread", "x"]):
+        outcome = snap("view", recording, *words)
+        assert outcome.code == 2
+        assert "has no snapshot 9" in outcome.err
+
+
+def test_a_dump_in_a_recording_is_compared_with_the_one_before(snap: Snap, recording: Path) -> None:
+    first, second, _ = sorted(recording.glob("*.msgpack"))
+    assert "What changed" in snap("view", second).out
+    assert "What changed" not in snap("view", first).out
+    first.write_bytes(b"damaged")
+    outcome = snap("view", second)
+    assert outcome.code == 0
+    assert "What changed" not in outcome.out
+
+
+def test_numbers_choose_from_recordings_only(snap: Snap, dump: Path) -> None:
+    outcome = snap("view", dump, "--at", 1)
+    assert outcome.code == 2
+    assert "dump.msgpack is a single dump." in outcome.err
+
+
+@pytest.mark.parametrize("command", [["view"], ["export", "--format", "json"]])
+def test_what_cannot_be_read_has_its_own_exit_code(
+    snap: Snap, tmp_path: Path, command: list[str]
+) -> None:
+    assert snap(*command, tmp_path / "missing").code == 6
+    (tmp_path / "text").write_text("hello")
+    assert snap(*command, tmp_path / "text").code == 6
+    (tmp_path / "empty").mkdir()
+    assert snap(*command, tmp_path / "empty").code == 6
+
+
+def test_two_dumps_are_compared(snap: Snap, dump: Path, tmp_path: Path) -> None:
+    later = tmp_path / "later.msgpack"
+    write_dump(later, samples.snapshot(4))
+    outcome = snap("diff", dump, later)
+    assert outcome.code == 0
+    assert "What changed" in outcome.out
+    assert json.loads(snap("diff", dump, later, "--json").out)
+
+
+def test_two_recordings_are_compared(snap: Snap, recording: Path) -> None:
+    assert "Recordings" in snap("diff", recording, recording).out
+    assert json.loads(snap("diff", recording, recording, "--json").out)
+
+
+def test_a_dump_is_not_compared_with_a_recording(snap: Snap, dump: Path, recording: Path) -> None:
+    outcome = snap("diff", dump, recording)
+    assert outcome.code == 2
+    assert "A dump and a recording cannot be compared" in outcome.err
+
+
+def test_an_export_is_written_whole_and_never_over_an_old_file(
+    snap: Snap, recording: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "out.jsonl"
+    words = ["export", recording, "--format", "jsonl", "-o", file]
+    assert snap(*words).code == 0
+    assert [json.loads(line)["schema"] for line in file.read_text().splitlines()] == [
+        "snapshotter.snapshots/1",
+        *["snapshotter.snapshot/1"] * 3,
+    ]
+    assert snap(*words).code == 2
+    assert snap(*words, "--force").code == 0
+
+
+def test_a_failed_export_leaves_no_file(snap: Snap, tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    assert snap("export", tmp_path / "missing", "--format", "json", "-o", file).code == 6
+    assert not file.exists()
+
+
+def test_idle_stacks_of_the_settings_are_hidden(snap: Snap, dump: Path, tmp_path: Path) -> None:
+    before = snap("view", dump).out
+    (tmp_path / "snapshotter.toml").write_text('idle = ["*orders*:Pool.get"]\n')
+    assert snap("view", dump).code == 0
+    (tmp_path / "snapshotter.toml").write_text('idle = ["nonsense"]\n')
+    outcome = snap("view", dump)
+    assert outcome.code == 2
+    assert "idle, in the settings:" in outcome.err
+    assert before
