@@ -24,30 +24,33 @@ if TYPE_CHECKING:
 __all__ = ["probe_code"]
 
 _DIGEST_BYTES = 32
-_STEM = "probe"
 
 
-def probe_code(version: tuple[int, int], *, pid: int) -> bytes:
-    """Return the probe as marshalled code for CPython ``version``.
+def probe_code(version: tuple[int, int], *, pid: int, entry: str = "entry") -> bytes:
+    """Return what ``entry`` needs of the probe as marshalled code for CPython ``version``.
 
     ``pid`` is the target: its own interpreter may have to compile. Raises BuildError and
     UnsupportedPythonError (``no-compiler``).
     """
     if version != sys.version_info[:2]:
-        return compile_for(version, amalgamate(), pid=pid)
+        return compile_for(version, amalgamate(entry=entry), pid=pid)
     sources = probe_sources()
-    path = _path(sources)
+    path = _path(sources, entry)
     code = _read(path)
     if code is None:
-        code = compile_for(version, amalgamate(sources), pid=pid)
+        code = compile_for(version, amalgamate(sources, entry=entry), pid=pid)
         _write(path, code)
     return code
 
 
-def _path(texts: Mapping[str, str]) -> Path:
+def _path(texts: Mapping[str, str], entry: str) -> Path:
     digest = hashlib.sha256("\0".join(f"{name}\0{texts[name]}" for name in texts).encode())
     cached = Path(importlib.util.cache_from_source(__file__))
-    return cached.with_name(f"{_STEM}.{sys.implementation.cache_tag}.{digest.hexdigest()[:16]}")
+    return cached.with_name(f"{_prefix(entry)}{digest.hexdigest()[:16]}")
+
+
+def _prefix(entry: str) -> str:
+    return f"probe-{entry}.{sys.implementation.cache_tag}."
 
 
 def _read(path: Path) -> bytes | None:
@@ -67,6 +70,6 @@ def _write(path: Path, code: bytes) -> None:
         new = path.with_name(f"{path.name}.{os.getpid()}")
         new.write_bytes(hashlib.sha256(code).digest() + code)
         new.replace(path)
-        for old in path.parent.glob(f"{_STEM}.{sys.implementation.cache_tag}.*"):
+        for old in path.parent.glob(f"{path.stem}.*"):
             if old != path:
                 old.unlink()

@@ -50,7 +50,7 @@ def test_a_damaged_copy_is_not_used(cache: Path) -> None:
 def test_what_other_sources_gave_is_not_used_and_removed(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (cache / f"probe.{sys.implementation.cache_tag}.0123456789abcdef").write_bytes(b"old")
+    (cache / f"probe-entry.{sys.implementation.cache_tag}.0123456789abcdef").write_bytes(b"old")
 
     code = probe_code(US, pid=1)
 
