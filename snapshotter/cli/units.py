@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
 from snapshotter.errors import UsageError
 
@@ -90,4 +89,5 @@ def _amount(text: str, units: dict[str, int], whole: str, example: str) -> int:
     if factor is None:
         problem = "has no unit" if not unit else f"has the unknown unit {unit!r}"
         raise UsageError(f"{whole!r} {problem}; units are {' '.join(units)}, as in {example}.")
-    return int(Decimal(number) * factor)
+    whole_part, _, decimals = number.partition(".")
+    return (int(whole_part + decimals) * factor) // int(10 ** len(decimals))

@@ -102,7 +102,7 @@ def test_a_dump_shows_threads_and_locals(target: LiveTarget, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     snapshot = load_dump(tmp_path / "dump.msgpack")
     assert {thread.name for thread in snapshot.threads} == {"MainThread", "worker"}
-    assert "orders = list of 5" in done.stdout
+    assert "orders = [0, 1, 2, 3, 4]" in done.stdout
     assert target.stderr_text() == ""
 
 
