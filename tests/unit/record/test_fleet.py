@@ -139,10 +139,14 @@ def test_a_second_interrupt_in_the_middle_of_a_dump_still_closes_everything() ->
 
 def test_a_reader_that_goes_away_closes_everything() -> None:
     bench = Bench(1)
-    with pytest.raises(BrokenPipeError), bench.fleet() as fleet:
-        for event in fleet.events():
-            if isinstance(event, SnapshotTaken):
-                raise BrokenPipeError
+
+    def read_one() -> None:
+        with bench.fleet() as fleet:
+            next(event for event in fleet.events() if isinstance(event, SnapshotTaken))
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        read_one()
     assert bench.observed[1].closed == 1
     assert bench.writers[1].reasons == [StopReason.READER_GONE]
 
