@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snapshotter.probe.redaction import follows_secret_name, name_is_secret, text_is_secret
+from snapshotter.probe.redaction import follows_secret_name, name_is_secret
+from snapshotter.probe.texts import text_is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

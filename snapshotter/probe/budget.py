@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
+
+from .pristine import is_foreign, pick
 
 if TYPE_CHECKING:
     from .shapes import Work
 
-__all__ = ["begin_slice", "end_slice", "next_slice", "room_for", "spent"]
+__all__ = ["begin_slice", "end_slice", "next_slice", "room_for", "slice_length", "spent"]
 
 # A clock that an application has frozen (freezegun, a debugger) would never end a slice: the
 # fuse counts what was done instead. A unit is a value or 16 frames, about 3 to 10 microseconds.
 _UNITS_PER_MS = 1000
 _UNITS_TO_SEE_A_TICK = 100
 _UNITS_WITHOUT_A_CLOCK = 150
+_SLICES_WITHOUT_A_CLOCK = 200
+# A shorter slice would be all overhead: the interpreter is asked back sooner than that.
+_SHORTEST_SLICE_NS = 100_000
+
+
+def slice_length(wanted_ns: int) -> int:
+    """The length of a slice: at most half of the switch interval.
+
+    A thread that waits asks for the interpreter after one interval: within half of one nobody
+    does, and what a slice sees is of one instant.
+    """
+    found = pick(sys, ("getswitchinterval",))
+    if found:
+        wanted_ns = min(wanted_ns, int(found["getswitchinterval"]() * 500_000_000))
+    return max(wanted_ns, _SHORTEST_SLICE_NS)
 
 
 def begin_slice(work: Work) -> None:
@@ -31,7 +49,7 @@ def spent(work: Work, share: int = 100) -> bool:
     if passed * 100 >= work["slice_ns"] * share:
         return True
     if passed <= 0 and work["units"] > _UNITS_TO_SEE_A_TICK:
-        work["unit_limit"] = _UNITS_WITHOUT_A_CLOCK
+        work["unit_limit"] = min(work["unit_limit"], _UNITS_WITHOUT_A_CLOCK)
         work["clock_stood"] = True
     return work["units"] * 100 >= work["unit_limit"] * share
 
@@ -50,14 +68,17 @@ def next_slice(work: Work) -> bool:
     really releases the GIL; ``sched_yield`` does not.
     """
     sleep = work["tools"]["sleep"]
-    if not work["may_yield"] or sleep is None or work["out_of_time"]:
+    fuse = work["clock_stood"] and work["slices"] >= _SLICES_WITHOUT_A_CLOCK
+    if not work["may_yield"] or sleep is None or work["out_of_time"] or fuse:
         work["out_of_time"] = True
         return False
     end_slice(work)
     before = work["tools"]["clock"]()
     try:
         sleep(0)
-    except ValueError:  # cannot happen with a genuine sleep
+    except ValueError as error:  # cannot happen with a genuine sleep
+        if is_foreign(error):
+            raise
         work["out_of_time"] = True
         begin_slice(work)
         return False

@@ -6,8 +6,9 @@ import marshal
 import posix
 from typing import TYPE_CHECKING
 
-from .pristine import missing_builtins
-from .stacks import application_frame
+from .kinds import exact_text, name_of_type
+from .pristine import is_foreign, missing_builtins, pick
+from .stacks import application_frame, local_named
 from .survey import failure, run
 from .tools import block_signals, gather_tools
 
@@ -21,46 +22,48 @@ __all__ = ["BUSY", "enter"]
 OUR_FILENAME = "<snapshotter probe>"
 BUSY = "an earlier carrier is still at work"
 _READ_ONLY = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
-_WRITE_ONLY = posix.O_WRONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
+_WRITE_ONLY = posix.O_WRONLY | posix.O_TRUNC | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _LARGEST_REQUEST = 1 << 16
+_DEEPEST = 200
 
 
 def enter(request_path: str, space: dict[str, Any]) -> None:
     """Called by the driver in the main thread with the namespace that holds all of us."""
-    tools = gather_tools()
-    request = _read_request(request_path) if tools is not None else None
+    handed_over: list[bool] = []
+    try:
+        _begin(request_path, space, handed_over)
+    finally:
+        if not handed_over:
+            # the functions in it refer back to it: without this each dump would leave a cycle
+            space.clear()
+
+
+def _begin(request_path: str, space: dict[str, Any], handed_over: list[bool]) -> None:
+    tools = None if missing_builtins() else gather_tools()
+    request = None if tools is None else _read_request(request_path, tools)
     if tools is None or request is None or not _is_meant(request, tools):
-        space.clear()
-        return
-    replaced = missing_builtins()
-    if replaced:
-        _refuse(request, tools, space, "replaced builtins: " + " ".join(replaced))
         return
     other = _another_carrier(tools)
-    if other == request["nonce"]:  # it was asked in the instant in which it started
-        space.clear()
-        return
     if other is not None:
-        _refuse(request, tools, space, BUSY)
+        if other != request["nonce"]:  # else: asked in the instant in which it started
+            _reply(request, tools, failure(request, BUSY))
         return
     if _wants_thread(request, tools) and tools["start"] is not None:
+        # said before it is true: a signal may end the next line right after the start
+        handed_over.append(True)
         try:
             tools["start"](carry, (request, tools, space))
             return  # noqa: TRY300 - only the start may fail
-        except RuntimeError, MemoryError:  # no thread to be had here
-            pass
+        except (RuntimeError, MemoryError) as error:  # no thread to be had here
+            if is_foreign(error):
+                raise
+            handed_over.clear()
     try:
         _reply(request, tools, run(request, tools, "main"))
-    finally:
-        space.clear()
-
-
-def _refuse(request: Request, tools: Tools, space: dict[str, Any], why: str) -> None:
-    """Answer that nothing will be done, and leave nothing behind."""
-    try:
-        _reply(request, tools, failure(request, why))
-    finally:
-        space.clear()
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        _reply(request, tools, failure(request, what_failed(error)))
 
 
 def carry(request: Request, tools: Tools, space: dict[str, Any]) -> None:
@@ -70,21 +73,35 @@ def carry(request: Request, tools: Tools, space: dict[str, Any]) -> None:
         _reply(request, tools, run(request, tools, "thread"))
     except BaseException as error:  # noqa: BLE001 - nothing of ours may reach the application
         try:
-            _reply(request, tools, failure(request, type(error).__name__))
+            _reply(request, tools, failure(request, what_failed(error)))
         except BaseException:  # noqa: BLE001, S110
             pass
     finally:
-        # the functions in it refer back to it: without this each dump would leave a cycle
         space.clear()
 
 
-def _read_request(path: str) -> Request | None:
-    descriptor = posix.open(path, _READ_ONLY)
+def what_failed(error: BaseException) -> str:
+    """The name of an exception and the last line of ours that it passed, for the controller."""
+    trace: Any = error.__traceback__
+    place = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if _is_ours(trace.tb_frame):
+            place = " in " + exact_text(code.co_name, 100) + ":" + int.__repr__(trace.tb_lineno)
+        trace = trace.tb_next
+    return exact_text(name_of_type(type(error)), 100) + place
+
+
+def _read_request(path: str, tools: Tools) -> Request | None:
+    loads = pick(marshal, ("loads",))
+    if not loads:
+        return None
+    descriptor = tools["open"](path, _READ_ONLY)
     try:
-        data = posix.read(descriptor, _LARGEST_REQUEST)
+        data = tools["read"](descriptor, _LARGEST_REQUEST)
     finally:
-        posix.close(descriptor)
-    request: Request | None = marshal.loads(data)  # noqa: S302 - ours, only root or we can write it
+        tools["close"](descriptor)
+    request: Request | None = loads["loads"](data)  # ours: only root or we can write the file
     return request
 
 
@@ -103,8 +120,8 @@ def _another_carrier(tools: Tools) -> bytes | None:
     frames = tools["current_frames"]()
     found = None
     for ident, frame in frames.items():
-        at = application_frame() if ident == own else frame
-        if at is not None and (ident == own or at.f_code.co_filename == OUR_FILENAME):
+        at = application_frame(tools) if ident == own else frame
+        if at is not None and (ident == own or _is_ours(at)):
             found = _nonce_on_stack(at) or found
     at = frame = None
     frames.clear()
@@ -114,14 +131,19 @@ def _another_carrier(tools: Tools) -> bytes | None:
 def _nonce_on_stack(frame: Any) -> bytes | None:
     """What the outermost of our functions on a stack works on."""
     found = None
-    for _ in range(64):
+    for _ in range(_DEEPEST):
         if frame is None:
             break
-        if frame.f_code.co_filename == OUR_FILENAME:
-            request = frame.f_locals.get("request")
+        if _is_ours(frame):
+            request = local_named(frame, "request")
             found = request["nonce"] if type(request) is dict else found or b""
         frame = frame.f_back
     return found
+
+
+def _is_ours(frame: Any) -> bool:
+    filename = frame.f_code.co_filename  # may be of a subclass of str: no == then
+    return type(filename) is str and filename == OUR_FILENAME
 
 
 def _wants_thread(request: Request, tools: Tools) -> bool:

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import _imp
 import _signal  # type: ignore[import-not-found]
 import sys
 from typing import TYPE_CHECKING
 
 from .kinds import exact_text, qualname_of_type
 from .pack import FALSE, NIL, TRUE, pack_array, pack_float, pack_int, pack_map, pack_text
-from .pristine import module_named, namespace_of, pick, pick_from
+from .pristine import (
+    entry_named,
+    fresh_module,
+    is_foreign,
+    namespace_of,
+    pick,
+    pick_from,
+)
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from .shapes import Work
 
 __all__ = ["pack_gc", "pack_interpreter"]
 
 _GC_FUNCTIONS = ("get_stats", "get_count", "get_threshold", "isenabled", "get_freeze_count")
 
 
-def pack_gc() -> bytes:
+def pack_gc(work: Work) -> bytes:
     """The collector: enabled, counts, thresholds, statistics with all keys of the version."""
-    loaded = module_named("gc")
-    made = None
-    if loaded is None:
-        # gc is not loaded: make its module object outside of sys.modules, and empty it afterwards
-        namespace_type: Any = type(sys.implementation)
-        made = loaded = _imp.create_builtin(namespace_type(name="gc"))
-        _imp.exec_builtin(made)
-    namespace = namespace_of(loaded) or {}
+    namespace = namespace_of(work["modules"].get("gc"))
+    if namespace is not None:
+        return _pack_gc(namespace, pick_from(namespace, _GC_FUNCTIONS))
+    made = fresh_module("gc", execute=True)
+    namespace = namespace_of(made) or {}
     packed = _pack_gc(namespace, pick_from(namespace, _GC_FUNCTIONS))
-    if made is not None:
-        namespace.clear()  # its functions refer back to it: no cycle is left
+    namespace.clear()  # its functions refer back to it: no cycle is left
     return packed
 
 
@@ -50,17 +54,12 @@ def _pack_gc(namespace: dict[Any, Any], gc: dict[str, Any]) -> bytes:
         for key, value in generation.items():
             packed += pack_text(key)
             packed += pack_float(value) if type(value) is float else pack_int(value)
-    callbacks: Any = None
-    garbage: Any = None
-    for key, value in dict.items(namespace):
-        if type(key) is str and type(value) is list:
-            if key == "callbacks":
-                callbacks = value
-            elif key == "garbage":
-                garbage = value
+    callbacks = entry_named(namespace, "callbacks")
+    garbage = entry_named(namespace, "garbage")
     packed += pack_text("garbage")
-    packed += NIL if garbage is None else pack_int(list.__len__(garbage))
-    names = [name_of_callable(value) for value in list.__getitem__(callbacks or [], slice(0, 32))]
+    packed += pack_int(list.__len__(garbage)) if type(garbage) is list else NIL
+    some = callbacks[:32] if type(callbacks) is list else []
+    names = [name_of_callable(value) for value in some]
     return packed + pack_text("callbacks") + pack_array(len(names)) + b"".join(names)
 
 
@@ -81,10 +80,11 @@ def name_of_callable(value: Any) -> bytes:
     return pack_text("an instance of " + exact_text(qualname_of_type(kind), 200))
 
 
-def pack_interpreter() -> bytes:
+def pack_interpreter(work: Work) -> bytes:
     """Allocated blocks, modules, limits, tracemalloc totals and signal handlers."""
+    version = sys.version
     pairs = [
-        (b"\xa7version", pack_text(exact_text(sys.version, 100))),
+        (b"\xa7version", pack_text(version[:100] if type(version) is str else "?")),
         (b"\xa7modules", pack_int(len(sys.modules)) if type(sys.modules) is dict else NIL),
     ]
     wanted = ("getallocatedblocks", "getrecursionlimit", "getswitchinterval")
@@ -95,16 +95,13 @@ def pack_interpreter() -> bytes:
             pairs.append(
                 (pack_text(name), pack_float(value) if name[3] == "s" else pack_int(value))
             )
-    pairs += _tracemalloc()
+    pairs += _tracemalloc(work)
     pairs.append((pack_text("signals"), _pack_signals()))
     return pack_map(len(pairs)) + b"".join([key + value for key, value in pairs])
 
 
-def _tracemalloc() -> list[tuple[bytes, bytes]]:
-    loaded = module_named("_tracemalloc")
-    if loaded is None:
-        return []
-    tools = pick(loaded, ("is_tracing", "get_traced_memory"))
+def _tracemalloc(work: Work) -> list[tuple[bytes, bytes]]:
+    tools = pick(work["modules"].get("_tracemalloc"), ("is_tracing", "get_traced_memory"))
     if len(tools) < 2 or not tools["is_tracing"]():
         return []
     size, peak = tools["get_traced_memory"]()
@@ -125,7 +122,9 @@ def _pack_signals() -> bytes:
             continue
         try:
             handler = tools["getsignal"](number)
-        except ValueError:
+        except ValueError as error:
+            if is_foreign(error):
+                raise
             continue
         if handler is not None and type(handler) is not int:
             out.append(b"\x92" + pack_int(number) + name_of_callable(handler))

@@ -6,7 +6,16 @@ import sys
 from typing import TYPE_CHECKING
 
 from .pack import pack_text
-from .pristine import HEAP_TYPE, IMMUTABLE_TYPE, is_made_in_c, module_named, namespace_of, pick
+from .pristine import (
+    HEAP_TYPE,
+    IMMUTABLE_TYPE,
+    TYPE,
+    entry_named,
+    is_foreign,
+    is_made_in_c,
+    namespace_of,
+    pick,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -43,62 +52,38 @@ KINDS = (
 """Names of the kinds, by the number that stands in the reply."""
 STATUSES = ("ok", "redacted", "truncated", "unreadable")
 
-K_NONE, K_BOOL, K_INT, K_FLOAT, K_COMPLEX, K_STR, K_BYTES, K_LIST, K_TUPLE, K_DICT, K_SET = range(
-    11
-)
-K_DEQUE, K_TIME, K_ENUM, K_EXCEPTION, K_TYPE, K_FUNCTION, K_MODULE, K_CODE = range(11, 19)
-K_LOCK, K_ARRAY, K_OBJECT, K_UNKNOWN = range(19, 23)
+# numbers are written out: ``range`` would be that of the interrupted frame
+K_NONE, K_BOOL, K_INT, K_FLOAT, K_COMPLEX, K_STR, K_BYTES = 0, 1, 2, 3, 4, 5, 6
+K_LIST, K_TUPLE, K_DICT, K_SET, K_DEQUE, K_TIME, K_ENUM = 7, 8, 9, 10, 11, 12, 13
+K_EXCEPTION, K_TYPE, K_FUNCTION, K_MODULE, K_CODE = 14, 15, 16, 17, 18
+K_LOCK, K_ARRAY, K_OBJECT, K_UNKNOWN = 19, 20, 21, 22
 
 # Readers: how the content is read. More than one may give the same kind.
-(
-    R_INT,
-    R_FLOAT,
-    R_COMPLEX,
-    R_STR,
-    R_BYTES,
-    R_BYTEARRAY,
-    R_LIST,
-    R_TUPLE,
-    R_DICT,
-    R_SET,
-    R_DEQUE,
-    R_DATE,
-    R_TIME,
-    R_DATETIME,
-    R_TIMEDELTA,
-    R_DECIMAL,
-    R_EXCEPTION,
-    R_TYPE,
-    R_FUNCTION,
-    R_BUILTIN,
-    R_METHOD,
-    R_MODULE,
-    R_CODE,
-    R_GENERATOR,
-    R_LOCK,
-    R_RANGE,
-    R_MEMORYVIEW,
-    R_NDARRAY,
-    R_NUMPY_SCALAR,
-    R_PATTERN,
-    R_ENUM,
-    R_OPAQUE,
-    R_OBJECT,
-) = range(33)
+R_INT, R_FLOAT, R_COMPLEX, R_STR, R_BYTES, R_BYTEARRAY = 0, 1, 2, 3, 4, 5
+R_LIST, R_TUPLE, R_DICT, R_SET, R_DEQUE, R_DATE, R_TIME = 6, 7, 8, 9, 10, 11, 12
+R_DATETIME, R_TIMEDELTA, R_DECIMAL, R_EXCEPTION, R_TYPE = 13, 14, 15, 16, 17
+R_FUNCTION, R_BUILTIN, R_METHOD, R_MODULE, R_CODE = 18, 19, 20, 21, 22
+R_GENERATOR, R_LOCK, R_RANGE, R_MEMORYVIEW, R_NDARRAY = 23, 24, 25, 26, 27
+R_NUMPY_SCALAR, R_PATTERN, R_ENUM, R_OPAQUE, R_OBJECT, R_NAMESPACE = 28, 29, 30, 31, 32, 33
 
-_SECRET_TYPES = frozenset(
-    """SecretStr SecretBytes Secret Fernet RSAPrivateKey _RSAPrivateKey Ed25519PrivateKey
+_SECRET_TYPES = {
+    *"""SecretStr SecretBytes Secret Fernet RSAPrivateKey _RSAPrivateKey Ed25519PrivateKey
     EllipticCurvePrivateKey SigningKey PrivateKey Password""".split()
-)
+}
 _DOC_OF_DICT = "dictionary for instance variables"
 _MOST_SCANNED = 3000
+_BUILTINS: Any = __builtins__
+_MOST_SEARCHED = 500
+_MOST_FIELDS = 256
+_FIELD_TABLES = {"__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__"}
+INLINE_VALUES = 1 << 2
 
-mro_of = type.__dict__["__mro__"].__get__
-flags_of_type = type.__dict__["__flags__"].__get__
-dict_of_type = type.__dict__["__dict__"].__get__
-qualname_of_type = type.__dict__["__qualname__"].__get__
-name_of_type = type.__dict__["__name__"].__get__
-dictoffset_of = type.__dict__["__dictoffset__"].__get__
+mro_of = TYPE.__dict__["__mro__"].__get__
+flags_of_type = TYPE.__dict__["__flags__"].__get__
+dict_of_type = TYPE.__dict__["__dict__"].__get__
+qualname_of_type = TYPE.__dict__["__qualname__"].__get__
+name_of_type = TYPE.__dict__["__name__"].__get__
+dictoffset_of = TYPE.__dict__["__dictoffset__"].__get__
 
 
 def exact_text(text: Any, size: int) -> str:
@@ -121,6 +106,7 @@ async def _an_async_generator() -> Any:
 def catalogue_types(work: Work) -> None:
     """Fill ``work["catalogue"]``: id of a C type -> reader; and the few types used by name."""
     known = work["catalogue"]
+    generator = work["special"]["generator"] = type(_a_generator())
     for cls, reader in (
         (int, R_INT),
         (float, R_FLOAT),
@@ -142,12 +128,17 @@ def catalogue_types(work: Work) -> None:
         (type([].append), R_BUILTIN),
         (type(exact_text.__get__(0)), R_METHOD),
         (type(exact_text.__code__), R_CODE),
-        (type(_a_generator()), R_GENERATOR),
+        (generator, R_GENERATOR),
         (type(_an_async_generator()), R_GENERATOR),
+        (type(sys.implementation), R_NAMESPACE),
     ):
         known[id(cls)] = reader
+    frozen = entry_named(_BUILTINS, "frozendict")  # since 3.15
+    if frozen is not None:
+        known[id(frozen)] = R_DICT
     coroutine = _a_coroutine()
     known[id(type(coroutine))] = R_GENERATOR
+    work["special"]["coroutine"] = type(coroutine)
     coroutine.close()  # a coroutine that was never awaited would warn
     for cls in mro_of(type(sys)):
         if is_made_in_c(cls) and name_of_type(cls) == "module":
@@ -182,26 +173,21 @@ def _catalogue_modules(work: Work) -> None:
             ),
         ),
     ):
-        loaded = module_named(module)
-        if loaded is None:
-            continue
-        found = pick(loaded, tuple(name for name, _ in names))
+        found = pick(work["modules"].get(module), tuple([name for name, _ in names]))
         for name, reader in names:
             if name in found:
                 known[id(found[name])] = reader
                 work["special"][name] = found[name]
-    enum = namespace_of(module_named("enum"))
+    enum = entry_named(namespace_of(work["modules"].get("enum")), "Enum")
     if enum is not None:
-        for key, value in dict.items(enum):
-            if type(key) is str and key == "Enum":
-                work["special"]["Enum"] = value
+        work["special"]["Enum"] = enum
 
 
 def plan_of(work: Work, cls: type) -> tuple[Any, ...]:
     """How to read instances of a type.
 
     (reader, index of its name, getter of the instance dict, slots, fields, hidden fields,
-    secret, class to read with)
+    secret, class to read with, names of inline attributes)
     """
     plan: tuple[Any, ...] | None = work["plans"].get(id(cls))
     if plan is None:
@@ -228,7 +214,37 @@ def _make_plan(work: Work, cls: type) -> tuple[Any, ...]:
     if is_enum:
         reader = R_ENUM
     secret = short in _SECRET_TYPES
-    return (reader, len(work["types"]) - 1, getter, slots, fields, hidden, secret, base)
+    inline = None
+    if reader == R_NAMESPACE:
+        reader, getter = R_OBJECT, dict_of_type(base)["__dict__"].__get__
+    elif getter and reader == R_OBJECT and not slots and flags_of_type(cls) & INLINE_VALUES:
+        inline = _assigned_names(mro)
+    return (reader, len(work["types"]) - 1, getter, slots, fields, hidden, secret, base, inline)
+
+
+def _assigned_names(mro: tuple[type, ...]) -> list[str] | None:
+    """Names that the methods of a class assign to (``__static_attributes__``), and fields.
+
+    None when one of them is a class attribute too: that might be code, or be taken for the
+    attribute of an instance that has none.
+    """
+    names: dict[str, bool] = {}
+    owned: dict[str, bool] = {}
+    for parent in mro:
+        if parent is object:
+            continue
+        entries = list(zip(range(_MOST_SEARCHED), dict_of_type(parent).items()))
+        if is_made_in_c(parent) or len(entries) == _MOST_SEARCHED:
+            return None
+        for _, (key, value) in entries:
+            if type(key) is not str:
+                return None
+            owned[key] = True
+            if key == "__static_attributes__" and type(value) is tuple:
+                names |= {name: True for name in value if type(name) is str}
+            elif key == "__dataclass_fields__" and type(value) is dict:
+                names |= {name: True for name in list(dict.keys(value)) if type(name) is str}
+    return None if names.keys() & owned.keys() else list(names)
 
 
 def _scan_class(  # noqa: C901, PLR0912 - one pass: each class dict is iterated once only
@@ -248,10 +264,9 @@ def _scan_class(  # noqa: C901, PLR0912 - one pass: each class dict is iterated 
             if parent is cls:
                 module = _module_of_c_type(cls)
             continue
-        for key, value in dict_of_type(parent).items():
-            scanned += 1
-            if scanned > _MOST_SCANNED:
-                break
+        entries = list(zip(range(_MOST_SCANNED - scanned), dict_of_type(parent).items()))
+        scanned += len(entries)
+        for _, (key, value) in entries:
             if type(key) is not str:
                 continue
             kind = type(value)
@@ -265,13 +280,14 @@ def _scan_class(  # noqa: C901, PLR0912 - one pass: each class dict is iterated 
                 module = value[:200]
             elif key == "_fields" and reader == R_TUPLE and kind is tuple and fields is None:
                 fields = [name for name in value[:64] if type(name) is str]
-            elif key == "__dataclass_fields__" and kind is dict:
-                _hidden_fields(value, hidden)
+            elif key in _FIELD_TABLES:
+                _hide_fields(value, hidden)
     return module, getter, slots, fields, hidden
 
 
-_MEMBER: Any = type(type(exact_text.__code__).__dict__["co_filename"])
-_GETSET: Any = type(type(exact_text.__code__).__dict__["co_code"])
+_CODE: Any = exact_text.__code__.__class__
+_MEMBER: Any = _CODE.__dict__["co_filename"].__class__
+_GETSET: Any = _CODE.__dict__["co_code"].__class__
 
 
 def _module_of_c_type(cls: type) -> str:
@@ -279,7 +295,7 @@ def _module_of_c_type(cls: type) -> str:
     name = name_of_type(cls)
     if not flags_of_type(cls) & HEAP_TYPE:
         # __module__ of a static type is computed in C from tp_name
-        module = type.__dict__["__module__"].__get__(cls)
+        module = TYPE.__dict__["__module__"].__get__(cls)
         if type(module) is str and module != "builtins":
             return str(module[:200])
         return ""
@@ -303,15 +319,31 @@ def _is_the_dict(cls: type, parent: type, descriptor: Any) -> bool:
     return bool(descriptor.__doc__ == _DOC_OF_DICT)
 
 
-def _hidden_fields(fields: dict[Any, Any], hidden: dict[str, bool]) -> None:
-    """Names of ``dataclasses.field(repr=False)``: the author asked not to show them."""
-    for _, (name, field) in zip(range(256), dict.items(fields)):
-        if type(name) is not str or name_of_type(type(field)) != "Field":
-            continue
-        for key, value in dict_of_type(type(field)).items():
-            if type(key) is str and key == "repr" and type(value) is _MEMBER:
-                try:
-                    if value.__get__(field) is False:
-                        hidden[name] = True
-                except AttributeError:
-                    pass
+def _hide_fields(fields: Any, hidden: dict[str, bool]) -> None:
+    """Names of ``dataclasses.field(repr=False)`` and the like of attrs and pydantic.
+
+    The author asked not to show them.
+    """
+    if type(fields) is dict:
+        pairs = [pair for _, pair in list(zip(range(_MOST_FIELDS), dict.items(fields)))]
+    elif TYPE.__dict__["__mro__"].__get__(type(fields))[-2:][0] is tuple:
+        some = tuple.__getitem__(fields, slice(0, _MOST_FIELDS))
+        pairs = [(_slot(field, "name"), field) for field in some]
+    else:
+        return
+    for name, field in pairs:
+        if type(name) is str and _slot(field, "repr") is False:
+            hidden[name] = True
+
+
+def _slot(value: Any, wanted: str) -> Any:
+    """The value of a slot of the class itself, None if there is none."""
+    cls = type(value)
+    for key, member in list(dict_of_type(cls).items()):
+        if type(key) is str and key == wanted and type(member) is _MEMBER:
+            try:
+                return member.__get__(value) if member.__objclass__ is cls else None
+            except AttributeError as error:
+                if is_foreign(error):
+                    raise
+    return None

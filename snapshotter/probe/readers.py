@@ -1,7 +1,7 @@
 """One reader per layout: the content of a value through the C methods of its base type.
 
 A reader returns (kind, status, length, packed content, flat items). It is called with the value,
-its depth and the plan of its type, whose last member is the C type to read with: the methods of
+its depth and the plan of its type, whose eighth member is the C type to read with: the methods of
 that type are called on the instance, never those of a subclass.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .kinds import (
-    K_ARRAY,
     K_BYTES,
     K_CODE,
     K_COMPLEX,
@@ -22,21 +21,29 @@ from .kinds import (
     K_FUNCTION,
     K_INT,
     K_LIST,
-    K_LOCK,
     K_MODULE,
     K_OBJECT,
     K_SET,
     K_STR,
-    K_TIME,
     K_TUPLE,
     K_TYPE,
     exact_text,
-    name_of_type,
     qualname_of_type,
 )
-from .pack import NIL, pack_bin, pack_float, pack_int, pack_text
-from .pristine import is_made_in_c, namespace_of
-from .values import (
+from .leaves import (
+    read_date,
+    read_datetime,
+    read_decimal,
+    read_lock,
+    read_memoryview,
+    read_ndarray,
+    read_numpy_scalar,
+    read_pattern,
+    read_range,
+    read_time,
+    read_timedelta,
+)
+from .nodes import (
     S_OK,
     S_REDACTED,
     S_TRUNCATED,
@@ -47,19 +54,21 @@ from .values import (
     mapping_items,
     named_elements,
 )
+from .pack import NIL, pack_bin, pack_float, pack_int, pack_text
+from .pristine import namespace_of
+from .texts import is_card_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .shapes import Work
-
-    type Content = tuple[int, int, int | None, bytes, list[Any] | None]
+    from .shapes import Content, Work
 
 __all__ = ["make_readers"]
 
 _LARGEST_BITS = 63
 _MOST_BYTES = 64
+_SMALLEST_CARD = 10**12
 # A table far larger than what it holds (elements were deleted) is not searched for its elements.
 _SPARSE_BYTES = 1 << 18
 
@@ -76,7 +85,11 @@ def read_int(work: Work, value: Any, depth: int, plan: Any) -> Content:
     """Up to 63 bits exactly; of a larger one its size in bits and its top 62 bits."""
     bits = int.bit_length(value)
     if bits <= _LARGEST_BITS:
-        return K_INT, S_OK, None, pack_int(int.__int__(value)), None
+        number = int.__int__(value)
+        hides = number > _SMALLEST_CARD and work["request"]["values"] != "full"
+        if hides and is_card_number(int.__repr__(number)):
+            return K_INT, S_REDACTED, None, NIL, None
+        return K_INT, S_OK, None, pack_int(number), None
     top = int.__int__(int.__rshift__(value, bits - 62))
     return K_INT, S_TRUNCATED, bits, pack_int(top), None
 
@@ -115,7 +128,8 @@ def read_str(work: Work, value: Any, depth: int, plan: Any) -> Content:
 
 
 def _bytes_content(work: Work, head: bytes, length: int) -> Content:
-    status, _ = text_content(work, head.decode("latin-1"), length)
+    # without NUL bytes UTF-16 reads like other text
+    status, _ = text_content(work, head.replace(b"\0", b"").decode("latin-1"), length)
     if status == S_REDACTED:
         return K_BYTES, S_REDACTED, length, NIL, None
     return K_BYTES, _status(_MOST_BYTES, length), length, pack_bin(head[:_MOST_BYTES]), None
@@ -165,13 +179,14 @@ def read_tuple(work: Work, value: Any, depth: int, plan: Any) -> Content:
 
 def read_dict(work: Work, value: Any, depth: int, plan: Any) -> Content:
     """The first items of a dict, iterated in C: no key is ever looked up."""
-    length = dict.__len__(value)
+    cls = plan[7]
+    length = cls.__len__(value)
     if depth >= work["request"]["limits"]["depth"]:
         return K_DICT, _status(0, length), length, NIL, None
-    if _is_sparse(dict.__sizeof__(value), length):
+    if _is_sparse(cls.__sizeof__(value), length):
         return K_DICT, S_TRUNCATED, length, NIL, None
     most = work["request"]["limits"]["items"]
-    pairs = list(zip(range(most), dict.items(value)))
+    pairs = [pair for _, pair in list(zip(range(most), cls.items(value)))]
     return K_DICT, _status(most, length), length, NIL, mapping_items(work, pairs, depth)
 
 
@@ -197,62 +212,6 @@ def read_deque(work: Work, value: Any, depth: int, plan: Any) -> Content:
     most = work["request"]["limits"]["items"]
     members = [member for _, member in list(zip(range(most), cls.__iter__(value)))]
     return K_DEQUE, _status(most, length), length, NIL, elements(work, members, depth)
-
-
-def _digits(number: int, width: int) -> str:
-    text = int.__repr__(number)
-    return "0" * (width - len(text)) + text
-
-
-def _date_text(cls: Any, value: Any) -> str:
-    get = cls.__dict__
-    year, month, day = (get[name].__get__(value) for name in ("year", "month", "day"))
-    return _digits(year, 4) + "-" + _digits(month, 2) + "-" + _digits(day, 2)
-
-
-def _time_text(cls: Any, value: Any) -> str:
-    get = cls.__dict__
-    hour, minute, second = (get[name].__get__(value) for name in ("hour", "minute", "second"))
-    text = _digits(hour, 2) + ":" + _digits(minute, 2) + ":" + _digits(second, 2)
-    micro = get["microsecond"].__get__(value)
-    return text + "." + _digits(micro, 6) if micro else text
-
-
-def read_date(work: Work, value: Any, depth: int, plan: Any) -> Content:
-    """A date as ISO 8601."""
-    return K_TIME, S_OK, None, pack_text(_date_text(plan[7], value)), None
-
-
-def read_time(work: Work, value: Any, depth: int, plan: Any) -> Content:
-    """A time of day; its zone is not asked, that could be code of the application."""
-    return K_TIME, S_OK, None, pack_text(_time_text(plan[7], value)), None
-
-
-def read_datetime(work: Work, value: Any, depth: int, plan: Any) -> Content:
-    """A date and time, without the offset of its zone (that could be code)."""
-    date = _date_text(work["special"].get("date", plan[7]), value)
-    return K_TIME, S_OK, None, pack_text(date + "T" + _time_text(plan[7], value)), None
-
-
-def read_timedelta(work: Work, value: Any, depth: int, plan: Any) -> Content:
-    """A duration as ISO 8601 with days and seconds."""
-    get = plan[7].__dict__
-    days, seconds, micros = (
-        get[name].__get__(value) for name in ("days", "seconds", "microseconds")
-    )
-    text = "P" + int.__repr__(days) + "DT" + int.__repr__(seconds)
-    return K_TIME, S_OK, None, pack_text(text + "." + _digits(micros, 6) + "S"), None
-
-
-def read_decimal(work: Work, value: Any, depth: int, plan: Any) -> Content:
-    """The digits of a Decimal of ordinary size.
-
-    Only in the carrier thread: in a thread without a decimal context C makes one, and that of
-    the carrier goes with it.
-    """
-    if work["carrier"] != "thread" or plan[7].__sizeof__(value) > 256:
-        return K_FLOAT, S_TRUNCATED, None, NIL, None
-    return K_FLOAT, S_OK, None, pack_text(plan[7].__str__(value)[:80]), None
 
 
 def read_exception(work: Work, value: Any, depth: int, plan: Any) -> Content:
@@ -332,61 +291,6 @@ def read_generator(work: Work, value: Any, depth: int, plan: Any) -> Content:
             code = plan[7].__dict__[prefix].__get__(value)
             return K_CODE, S_OK, None, pack_text(_code_text(code)), None
     return K_CODE, S_TRUNCATED, None, NIL, None
-
-
-def read_lock(work: Work, value: Any, depth: int, plan: Any) -> Content:
-    """State (and owner, of an RLock) as C itself writes it."""
-    return K_LOCK, S_OK, None, pack_text(plan[7].__repr__(value)[:120]), None
-
-
-def read_range(work: Work, value: Any, depth: int, plan: Any) -> Content:
-    """Start, stop and step of a range or slice."""
-    if depth >= work["request"]["limits"]["depth"]:
-        return K_OBJECT, S_TRUNCATED, None, NIL, None
-    items: list[Any] = []
-    for name in ("start", "stop", "step"):
-        member = plan[7].__dict__[name].__get__(value)
-        items += [pack_text(name), add_node(work, member, depth + 1)]
-    return K_OBJECT, S_OK, None, NIL, items
-
-
-def read_memoryview(work: Work, value: Any, depth: int, plan: Any) -> Content:
-    """The size of a buffer; its pages are never touched, they may be gone."""
-    return K_ARRAY, S_OK, memoryview.__dict__["nbytes"].__get__(value), NIL, None
-
-
-def read_ndarray(work: Work, value: Any, depth: int, plan: Any) -> Content:
-    """Shape and dtype of a numpy array, never its elements."""
-    get = plan[7].__dict__
-    shape = get["shape"].__get__(value)
-    size = get["size"].__get__(value)
-    text = "x".join([int.__repr__(n) for n in shape[:16]])
-    dtype = work["special"].get("dtype")
-    if dtype is not None:
-        text += " " + dtype.__dict__["str"].__get__(get["dtype"].__get__(value))[:64]
-    return K_ARRAY, S_OK, size, pack_text(text.strip()), None
-
-
-def read_numpy_scalar(work: Work, value: Any, depth: int, plan: Any) -> Content:
-    """The number in a numpy scalar of numpy's own types."""
-    cls = type(value)
-    if is_made_in_c(cls) and name_of_type(cls)[:3] in ("int", "uin", "boo", "flo"):
-        number = plan[7].__dict__["item"](value)
-        if type(number) is int and int.bit_length(number) <= _LARGEST_BITS:
-            return K_INT, S_OK, None, pack_int(number), None
-        if type(number) is bool:
-            return K_INT, S_OK, None, pack_int(int.__int__(number)), None
-        if type(number) is float:
-            return K_FLOAT, S_OK, None, pack_float(number), None
-    return K_OBJECT, S_TRUNCATED, None, NIL, None
-
-
-def read_pattern(work: Work, value: Any, depth: int, plan: Any) -> Content:
-    """The text of a regular expression."""
-    if depth >= work["request"]["limits"]["depth"]:
-        return K_OBJECT, S_TRUNCATED, None, NIL, None
-    pattern = plan[7].__dict__["pattern"].__get__(value)
-    return K_OBJECT, S_OK, None, NIL, [pack_text("pattern"), add_node(work, pattern, depth + 1)]
 
 
 def read_enum(work: Work, value: Any, depth: int, plan: Any) -> Content:

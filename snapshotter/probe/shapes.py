@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any, TypedDict
 
+    type Content = tuple[int, int, int | None, bytes, list[Any] | None]
+
     class Limits(TypedDict):
         """Upper bounds of one reply."""
 
@@ -48,10 +50,13 @@ if TYPE_CHECKING:
         start: Callable[..., int] | None
         get_ident: Callable[[], int]
         current_frames: Callable[[], dict[int, Any]]
+        getframe: Callable[[], Any]
         open: Callable[..., int]
+        read: Callable[[int, int], bytes]
         write: Callable[[int, bytes], int]
         close: Callable[[int], None]
         stat: Callable[[str], Any]
+        referents: Callable[..., list[Any]]
         getpid: Callable[[], int]
 
     class Work(TypedDict):
@@ -61,6 +66,7 @@ if TYPE_CHECKING:
         tools: Tools
         catalogue: dict[int, int]
         special: dict[str, Any]
+        modules: dict[str, Any]
         plans: dict[int, Any]
         types: list[bytes]
         kept_types: list[Any]
@@ -73,6 +79,7 @@ if TYPE_CHECKING:
         cut_node: int
         dicts_read: int
         names: dict[str, bool]
+        known: dict[bytes, bool]
         codes: list[CodeType]
         code_index: dict[int, int]
         origins: list[int]

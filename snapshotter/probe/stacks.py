@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from .budget import next_slice, room_for, spent
-from .kinds import dict_of_type, exact_text, mro_of, name_of_type
-from .pack import FALSE, NIL, TRUE, pack_int, pack_text
-from .pristine import is_made_in_c, module_named, namespace_of
-from .values import add_root, drain, forget_values
+from .globs import any_match, globs_of
+from .kinds import exact_text, name_of_type
+from .nodes import add_root, forget_values
+from .pack import FALSE, TRUE, pack_int, pack_text
+from .pristine import is_made_in_c
+from .values import drain
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from .shapes import Work
+    from .shapes import Tools, Work
 
-__all__ = ["capture_threads", "code_index", "thread_names"]
+__all__ = [
+    "application_frame",
+    "capture_threads",
+    "code_index",
+    "local_named",
+    "locals_of",
+]
 
 _MOST_LOCALS = 64
 _UNNAMED = "?"
@@ -44,16 +51,19 @@ def capture_threads(work: Work, readers: Any) -> None:
             rest = _resume(work, readers, frames.get(ident), rest)
         whole = not rest
         top = None
+        first = True
         for ident, top in dict.items(frames) if whole else ():
             if ident in done:
                 continue
-            if len(done) > limit or spent(work, _FULL_ENOUGH):
+            # one thread is taken in each slice, however short it is: else there were no end
+            if len(done) > limit or (spent(work, _FULL_ENOUGH) and not first):
                 whole = False
                 break
+            first = False
             done[ident] = True
             work["threads_left"] -= 1
             if ident == work["own"]:
-                top = application_frame()  # noqa: PLW2901 - ours are on top of it
+                top = application_frame(work["tools"])  # noqa: PLW2901 - ours are on top of it
             _capture_stack(work, ident, top)
             rest = _capture_locals(work, readers, top, _selected(work))
             if rest:
@@ -70,9 +80,9 @@ def capture_threads(work: Work, readers: Any) -> None:
         work["missing"].append(left + " threads were not reached from inside in the time given")
 
 
-def application_frame() -> Any:
+def application_frame(tools: Tools) -> Any:
     """The frame that the request interrupted, below ours and the driver's."""
-    frame: Any = sys._getframe()  # noqa: SLF001 - the only way to a frame
+    frame: Any = tools["getframe"]()
     ours = frame.f_globals
     while frame is not None and frame.f_globals is ours:
         frame = frame.f_back
@@ -107,7 +117,8 @@ def _walk(work: Work, frame: Any, stack: list[int]) -> bool:
         number = index.get(id(code))
         if number is None:
             number = code_index(work, code)
-        stack.append(number << 32 | frame.f_lasti)
+        lasti = frame.f_lasti
+        stack.append(number << 32 | (lasti if lasti > 0 else 0))  # noqa: FURB136 - a call per frame
         if len(stack) >= most:
             return False
         frame = frame.f_back
@@ -204,28 +215,22 @@ def _note(work: Work, depth: int, reason: str) -> None:
 
 def _capture_frame(work: Work, readers: Any, depth: int, frame: Any) -> bool:
     """One frame of the last thread; False when the slice ended before all was written."""
-    namespace = frame.f_locals
-    kind = type(namespace)
-    if kind is dict:
-        length = dict.__len__(namespace)
-        pairs = [pair for _, pair in list(zip(range(_MOST_LOCALS), dict.items(namespace)))]
-    elif is_made_in_c(kind) and name_of_type(kind) == "FrameLocalsProxy":
-        length = kind.__len__(namespace)
-        pairs = kind.items(namespace)[:_MOST_LOCALS]
-    else:  # the mapping that a metaclass prepared for a class body: its code may run
+    found = locals_of(frame, _MOST_LOCALS)
+    if found is None:
         _note(work, depth, "unreadable")
         return True
-    globs = _globs(work, frame)
+    pairs, whole = found
+    globs = globs_of(work, frame)
     head = b"\x94" + pack_int(len(work["threads"]) - 1) + pack_int(depth)
     names = []
     for name, value in pairs:
         text = name[:200] if type(name) is str else _UNNAMED
-        if globs is None or _any_match(globs, text):
+        if globs is None or any_match(globs, text):
             names.append(head + pack_text(text) + pack_int(add_root(work, text, value)))
-    value = namespace = None
+    value = found = None
     pairs.clear()
     work["locals"].extend(names)
-    if length > _MOST_LOCALS:
+    if not whole:
         _note(work, depth, "limit")
     if drain(work, readers):
         return True
@@ -233,98 +238,26 @@ def _capture_frame(work: Work, readers: Any, depth: int, frame: Any) -> bool:
     return False
 
 
-def _globs(work: Work, frame: Any) -> list[str] | None:
-    """Name patterns that apply to a frame, None for all names."""
-    if work["request"]["locals"] != "globs":
-        return None
-    module = ""
-    names = frame.f_globals
-    if type(names) is dict:
-        for _, (key, value) in zip(range(16), dict.items(names)):
-            if type(key) is str and key == "__name__" and type(value) is str:
-                module = value
-    qualname = exact_text(frame.f_code.co_qualname, 200)
-    return [
-        name
-        for in_module, in_function, name in work["request"]["globs"]
-        if matches(in_module, module) and matches(in_function, qualname)
-    ]
+def locals_of(frame: Any, most: int) -> tuple[list[tuple[Any, Any]], bool] | None:
+    """The first locals of a frame, and whether these are all; None where code would run.
+
+    A class body may run in any mapping that its metaclass has prepared.
+    """
+    namespace = frame.f_locals
+    kind = type(namespace)
+    if kind is dict:
+        pairs = [pair for _, pair in list(zip(range(most), dict.items(namespace)))]
+        return pairs, dict.__len__(namespace) <= most
+    if is_made_in_c(kind) and name_of_type(kind) == "FrameLocalsProxy":
+        pairs = kind.items(namespace)
+        return pairs[:most], len(pairs) <= most
+    return None
 
 
-def _any_match(patterns: list[str], text: str) -> bool:
-    for pattern in patterns:
-        if matches(pattern, text):
-            return True
-    return False
-
-
-def matches(pattern: str, text: str) -> bool:
-    """A glob with ``*`` and ``?``, matched without backtracking over more than one star."""
-    p = t = 0
-    star, mark = -1, 0
-    while t < len(text):
-        if p < len(pattern) and pattern[p] in ("?", text[t]) and pattern[p] != "*":
-            p += 1
-            t += 1
-        elif p < len(pattern) and pattern[p] == "*":
-            star, mark = p, t
-            p += 1
-        elif star >= 0:
-            p = star + 1
-            mark += 1
-            t = mark
-        else:
-            return False
-    while p < len(pattern) and pattern[p] == "*":
-        p += 1
-    return p == len(pattern)
-
-
-def thread_names(work: Work) -> list[bytes]:
-    """(ident, name, daemon) from the registry of ``threading``, read without its lock."""
-    out: list[bytes] = []
-    namespace = namespace_of(module_named("threading")) or {}
-    active = None
-    for key, value in dict.items(namespace):
-        if type(key) is str and key == "_active" and type(value) is dict:
-            active = value
-    if active is None:
-        return out
-    limit = work["request"]["limits"]["threads"]
-    plain: dict[int, bool] = {}
-    for _, (ident, thread) in list(zip(range(limit), dict.items(active))):
-        cls = type(thread)
-        if id(cls) not in plain:
-            work["kept_types"].append(cls)
-            plain[id(cls)] = _has_plain_names(cls)
-        if type(ident) is int and plain[id(cls)]:
-            out.append(_thread_name(ident, thread))
-    return out
-
-
-def _has_plain_names(cls: type) -> bool:
-    """Whether ``_name`` and ``_daemonic`` of a Thread class are instance attributes only."""
-    for parent in mro_of(cls):
-        if parent is object:
-            continue
-        for key, _ in dict_of_type(parent).items():
-            if type(key) is not str or key in ("_name", "_daemonic"):
-                return False
-    return True
-
-
-def _thread_name(ident: int, thread: Any) -> bytes:
-    packed = b"\x93" + pack_int(ident)
-    for attribute, expected in (("_name", str), ("_daemonic", bool)):
-        try:
-            # the generic look-up of object: no __getattribute__ of the class, no dict left behind
-            value: Any = object.__getattribute__(thread, attribute)
-        except AttributeError:
-            value = None
-        if type(value) is not expected:
-            packed += NIL
-        elif expected is bool:
-            packed += TRUE if value else FALSE
-        else:
-            packed += pack_text(exact_text(value, 200))
-    return packed
+def local_named(frame: Any, wanted: str) -> Any:
+    """The value of a local, None if there is none; a look-up could run the code of a key."""
+    found = locals_of(frame, _MOST_LOCALS)
+    for name, value in found[0] if found else ():
+        if type(name) is str and name == wanted:
+            return value
+    return None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .budget import begin_slice, end_slice, next_slice, spent
+from .budget import begin_slice, end_slice, next_slice, slice_length, spent
 from .figures import pack_gc, pack_interpreter
 from .kinds import catalogue_types, exact_text
+from .names import thread_names
+from .nodes import forget_values
 from .pack import FALSE, NIL, TRUE, pack_array, pack_bin, pack_int, pack_map, pack_text
+from .pristine import modules_named
 from .readers import make_readers
-from .stacks import capture_threads, thread_names
+from .stacks import capture_threads
 from .tasks import pack_tasks
-from .values import forget_values
+from .values import hide_known
 from .variables import pack_variables
 
 if TYPE_CHECKING:
@@ -21,6 +24,21 @@ __all__ = ["PROBE_VERSION", "run"]
 
 PROBE_VERSION = "1"
 _CODES_PER_CHECK = 16
+# Modules that are looked at if the application has loaded them.
+_MODULES = (
+    "_asyncio",
+    "_collections",
+    "_datetime",
+    "_decimal",
+    "_thread",
+    "_tracemalloc",
+    "_weakref",
+    "enum",
+    "gc",
+    "numpy",
+    "re",
+    "threading",
+)
 
 
 def run(request: Request, tools: Tools, carrier: str) -> bytes:
@@ -31,10 +49,11 @@ def run(request: Request, tools: Tools, carrier: str) -> bytes:
     """
     work = new_work(request, tools, carrier)
     begin_slice(work)
+    work["modules"] = modules_named(_MODULES)
     catalogue_types(work)
     readers = make_readers()
-    gc = pack_gc()
-    interpreter = pack_interpreter()
+    gc = pack_gc(work)
+    interpreter = pack_interpreter(work)
     names = thread_names(work)
     capture_threads(work, readers)
     if not work["out_of_time"] and spent(work, 50):
@@ -43,6 +62,7 @@ def run(request: Request, tools: Tools, carrier: str) -> bytes:
     forget_values(work)
     total, tasks = pack_tasks(work)
     codes = _pack_codes(work)
+    hide_known(work, work["rows"])
     frames = b"".join([number.to_bytes(8, "little") for number in work["stack"]])
     end_slice(work)
     pairs = [
@@ -82,6 +102,7 @@ def new_work(request: Request, tools: Tools, carrier: str) -> Work:
         "tools": tools,
         "catalogue": {},
         "special": {},
+        "modules": {},
         "plans": {},
         "types": [],
         "kept_types": [],
@@ -94,6 +115,7 @@ def new_work(request: Request, tools: Tools, carrier: str) -> Work:
         "cut_node": -1,
         "dicts_read": 0,
         "names": {},
+        "known": {},
         "codes": [],
         "code_index": {},
         "origins": [],
@@ -107,7 +129,7 @@ def new_work(request: Request, tools: Tools, carrier: str) -> Work:
         "own": tools["get_ident"](),
         "carrier": carrier,
         "slice_start": 0,
-        "slice_ns": request["slice_ns"],
+        "slice_ns": slice_length(request["slice_ns"]),
         "units": 0,
         "unit_limit": 0,
         "clock_stood": False,

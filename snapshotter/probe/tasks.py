@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .attributes import instance_items
 from .budget import next_slice, spent
-from .kinds import exact_text, mro_of, name_of_type, qualname_of_type
+from .kinds import dict_of_type, exact_text, mro_of, plan_of, qualname_of_type
+from .nodes import any_is, hides_text
 from .pack import NIL, pack_array, pack_int, pack_text
-from .pristine import is_made_in_c, module_named, pick
-from .stacks import code_index
+from .pristine import is_made_in_c, pick
+from .stacks import code_index, local_named
 
 if TYPE_CHECKING:
     from typing import Any
@@ -25,13 +27,39 @@ def pack_tasks(work: Work) -> tuple[int, list[bytes]]:
     """All tasks that were counted, and (id, name, state, loop, thread, stack, waits) of each."""
     out: list[bytes] = []
     total = 0
-    loaded = module_named("_asyncio")
-    tools = pick(loaded, ("all_tasks", "Task", "Future")) if loaded is not None else {}
+    module = work["modules"].get("_asyncio")
+    tools = pick(module, ("all_tasks", "Task", "Future"))
     if len(tools) < 3 or not work["loop_codes"]:
+        return 0, out
+    if _would_run_code(work, module, tools["Task"]):
+        work["missing"].append("asyncio tasks: listing them would run code of their own classes")
         return 0, out
     for ident in _loop_threads(work):
         total += _tasks_of(work, tools, ident, out)
     return total, out
+
+
+def _would_run_code(work: Work, module: Any, task_type: type) -> bool:
+    """Whether ``all_tasks``, which puts tasks into a set, would call methods of the application.
+
+    It hashes and compares tasks, and asks those that are not of C's class whether they are done.
+    """
+    classes = type.__dict__["__subclasses__"](task_type)
+    for cls in classes:  # grows while it is iterated
+        for key, _ in list(dict_of_type(cls).items()):
+            if type(key) is not str or key in ("__hash__", "__eq__"):
+                return True
+        classes += type.__dict__["__subclasses__"](cls)
+    for member in work["tools"]["referents"](module):
+        kind = type(member)
+        if kind is set and set.__len__(member):
+            return True  # tasks of other classes that were started eagerly
+        if not is_made_in_c(kind) and exact_text(qualname_of_type(kind), 16) == "WeakSet":
+            found = instance_items(work, member, plan_of(work, kind), 8)
+            for name, value in found[0] if found else ():
+                if name == "data" and (type(value) is not set or set.__len__(value)):
+                    return True
+    return False
 
 
 def _loop_threads(work: Work) -> list[int]:
@@ -53,9 +81,7 @@ def _loop_of(work: Work, frame: Any) -> Any:
             return None
         index = work["code_index"].get(id(frame.f_code))
         if index is not None and index in work["loop_codes"]:
-            for name, value in frame.f_locals.items():
-                if type(name) is str and name == "self":
-                    return value
+            return local_named(frame, "self")
         frame = frame.f_back
     return None
 
@@ -74,16 +100,19 @@ def _tasks_of(work: Work, tools: dict[str, Any], ident: int, out: list[bytes]) -
         total = max(total, len(tasks))
         more = False
         task = None
+        first = True
         for task in tasks:
             if id(task) in done:
                 continue
             if len(out) >= work["request"]["limits"]["tasks"]:
                 break
-            if spent(work, _FULL):
+            # one task is taken in each slice, however short it is: else there were no end
+            if spent(work, _FULL) and not first:
                 more = True
                 break
+            first = False
             done[id(task)] = True
-            if type(task) is tools["Task"]:
+            if any_is(mro_of(type(task)), tools["Task"]):
                 out.append(_pack_task(work, tools, task, id(loop), ident))
         task = loop = None
         tasks.clear()
@@ -96,12 +125,12 @@ def _tasks_of(work: Work, tools: dict[str, Any], ident: int, out: list[bytes]) -
 
 
 def _pack_task(work: Work, tools: dict[str, Any], task: Any, loop: int, ident: int) -> bytes:
-    get = tools["Future"].__dict__, tools["Task"].__dict__
+    get = dict_of_type(tools["Future"]), dict_of_type(tools["Task"])
     coroutine = get[1]["get_coro"](task)
     waiter = get[1]["_fut_waiter"].__get__(task)
-    state = exact_text(get[0]["_state"].__get__(task), 16) if "_state" in get[0] else "PENDING"
+    state = exact_text(get[0]["_state"].__get__(task), 16)
     stack = _await_chain(work, coroutine)
-    packed = b"\x97" + pack_int(id(task)) + pack_text(_task_name(get[1], task))
+    packed = b"\x97" + pack_int(id(task)) + pack_text(_task_name(work, get[1], task))
     packed += pack_text(state) + pack_int(loop) + pack_int(ident)
     packed += pack_array(len(stack)) + b"".join([pack_int(number) for number in stack])
     if waiter is None:
@@ -110,26 +139,36 @@ def _pack_task(work: Work, tools: dict[str, Any], task: Any, loop: int, ident: i
     return packed + pack_text(text + " 0x" + int.__format__(id(waiter), "x"))
 
 
-def _task_name(descriptors: Any, task: Any) -> str:
-    """The name; C makes ``Task-7`` of a number the first time it is asked."""
+def _task_name(work: Work, descriptors: Any, task: Any) -> str:
+    """The name. Until it is asked for, C keeps a number, and would make a text of it for ever."""
+    for member in work["tools"]["referents"](task):
+        if type(member) is int:
+            return "Task-" + int.__repr__(member)
     name = descriptors["get_name"](task)
-    return name[:200] if type(name) is str else ""
+    if type(name) is not str or hides_text(work, name[:240]):
+        return ""
+    return name[:200]
 
 
 def _await_chain(work: Work, awaited: Any) -> list[int]:
     """Frames of a coroutine and of what it awaits, innermost first, as stack numbers."""
     chain: list[int] = []
+    special = work["special"]
     for _ in range(_MOST_AWAITS):
         cls = type(awaited)
-        if not is_made_in_c(cls) or name_of_type(cls) not in ("coroutine", "generator"):
+        if cls is special["coroutine"]:
+            names = ("cr_frame", "cr_await")
+        elif cls is special["generator"]:
+            names = ("gi_frame", "gi_yieldfrom")
+        else:
             break
-        prefix = "cr" if name_of_type(cls) == "coroutine" else "gi"
-        getters = mro_of(cls)[0].__dict__
-        frame = getters[prefix + "_frame"].__get__(awaited)
+        getters = dict_of_type(cls)
+        frame = getters[names[0]].__get__(awaited)
         if frame is None:
             break
         number = code_index(work, frame.f_code)
-        chain.append(number << 32 | max(0, frame.f_lasti))
-        awaited = getters["cr_await" if prefix == "cr" else "gi_yieldfrom"].__get__(awaited)
+        lasti = frame.f_lasti
+        chain.append(number << 32 | max(0, lasti))
+        awaited = getters[names[1]].__get__(awaited)
     chain.reverse()
     return chain

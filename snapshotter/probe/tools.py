@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .pristine import module_named, namespace_of, pick, pick_from
+from .pristine import entry_named, fresh_module, modules_named, namespace_of, pick, pick_from
 
 if TYPE_CHECKING:
     from typing import Any
@@ -19,40 +19,54 @@ if TYPE_CHECKING:
 __all__ = ["block_signals", "gather_tools"]
 
 
+_CLOCKS = ("perf_counter_ns", "sleep")
+_FILES = ("open", "read", "write", "close", "stat", "getpid")
+
+
 def gather_tools() -> Tools | None:
     """What the probe needs, None if a necessary function has been replaced."""
-    clocks = pick(time, ("perf_counter_ns", "monotonic_ns", "thread_time_ns", "sleep"))
+    clocks = _genuine("time", time, _CLOCKS)
+    files = _genuine("posix", posix, _FILES)
     threads = pick(_thread, ("start_new_thread", "get_ident"))
-    files = pick(posix, ("open", "write", "close", "stat", "getpid"))
-    system = pick(sys, ("_current_frames",))
-    clock = clocks.get("perf_counter_ns") or clocks.get("monotonic_ns")
     ident = threads.get("get_ident") or _saved("_thread", "get_ident")
-    frames = system.get("_current_frames")
-    if clock is None or ident is None or frames is None or len(files) < 5:
+    collector = _genuine("gc", modules_named(("gc",)).get("gc"), ("get_referents",))
+    system = pick(sys, ("_current_frames", "_getframe"))
+    if len(clocks) < 2 or len(files) < 6 or len(system) < 2 or ident is None or not collector:
         return None
     return {
-        "clock": clock,
-        "sleep": clocks.get("sleep") or _saved("time", "sleep"),
+        "clock": clocks["perf_counter_ns"],
+        "sleep": clocks["sleep"],
         "start": threads.get("start_new_thread") or _saved("_thread", "start_new_thread"),
         "get_ident": ident,
-        "current_frames": frames,
+        "current_frames": system["_current_frames"],
+        "getframe": system["_getframe"],
         "open": files["open"],
+        "read": files["read"],
         "write": files["write"],
         "close": files["close"],
         "stat": files["stat"],
+        "referents": collector["get_referents"],
         "getpid": files["getpid"],
     }
 
 
+def _genuine(name: str, loaded: Any, wanted: tuple[str, ...]) -> dict[str, Any]:
+    """Functions of a builtin module; from a new module object where some were replaced."""
+    found = pick(loaded, wanted)
+    if len(found) < len(wanted):
+        made = fresh_module(name, execute=False)
+        if made is not None:
+            found = pick(made, wanted)
+            (namespace_of(made) or {}).clear()
+    return found
+
+
 def _saved(module: str, name: str) -> Any:
     """The original that gevent keeps of a function it has replaced."""
-    names = namespace_of(module_named("gevent.monkey")) or {}
-    for key, saved in dict.items(names):
-        if type(key) is str and key == "saved" and type(saved) is dict:
-            for inner, originals in dict.items(saved):
-                if type(inner) is str and inner == module and type(originals) is dict:
-                    return pick_from(originals, (name,)).get(name)
-    return None
+    kept = modules_named(("gevent.monkey",)).get("gevent.monkey")
+    saved = entry_named(namespace_of(kept), "saved")
+    originals = entry_named(saved, module) if type(saved) is dict else None
+    return pick_from(originals, (name,)).get(name) if type(originals) is dict else None
 
 
 def block_signals() -> None:

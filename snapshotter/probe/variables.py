@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .kinds import dict_of_type, mro_of, plan_of
+from .nodes import add_node, any_is, is_secret
 from .pack import NIL, pack_int, pack_text
-from .pristine import module_named, namespace_of
-from .values import add_root, any_is, drain
+from .pristine import is_foreign, modules_named, namespace_of
+from .values import drain
 
 if TYPE_CHECKING:
     from typing import Any
@@ -17,41 +18,49 @@ if TYPE_CHECKING:
 __all__ = ["pack_variables"]
 
 _ABSENT = ("absent",)
+_MOST_SEARCHED_KEYS = 20_000
 
 
 def pack_variables(work: Work, readers: Any) -> list[bytes]:
     """(expression, node or nil, problem or nil) of each variable."""
-    out = []
-    for module, *path in work["request"]["variables"]:
+    out: list[bytes] = []
+    wanted = work["request"]["variables"]
+    modules = modules_named(tuple([module for module, *_ in wanted])) if wanted else {}
+    for module, *path in wanted:
         expression = module + ":" + ".".join(path)
-        loaded = module_named(module)
-        problem, value = _follow(work, loaded, path)
+        problem, value, secret = _follow(work, modules.get(module), path)
         if problem:
             out.append(b"\x93" + pack_text(expression) + NIL + pack_text(problem))
             continue
-        node = add_root(work, path[-1], value)
+        node = add_node(work, value, 0, secret)
         value = None
         drain(work, readers)
         out.append(b"\x93" + pack_text(expression) + pack_int(node) + NIL)
     return out
 
 
-def _follow(work: Work, module: Any, path: list[str]) -> tuple[str, Any]:
-    if module is None:
-        return "no module of this name is loaded", None
+def _follow(work: Work, module: Any, path: list[str]) -> tuple[str, Any, bool]:
+    """Problem, value, and whether a name or a class on the way says that it is a secret."""
+    names = namespace_of(module)
+    if names is None:
+        return "no module of this name is loaded", None, False
     value = module
+    secret = False
     for name in path:
-        names = namespace_of(value) if value is module else None
-        found = _entry(names, name) if names is not None else _member(work, value, name)
+        found = _entry(names, name) if value is module else _member(work, value, name)
         if found is _ABSENT:
-            return "nothing readable is called " + name, None
+            return "nothing readable is called " + name, None, False
+        if value is not module and work["request"]["values"] != "full":
+            plan = plan_of(work, type(value))
+            secret = secret or plan[6] or name in plan[5]
+        secret = secret or is_secret(work, name)
         value = found
-    return "", value
+    return "", value, secret
 
 
 def _entry(names: Any, wanted: str) -> Any:
     """The value of a str key, by iteration: a look-up could run the code of another key."""
-    for key, value in list(dict.items(names)):
+    for _, (key, value) in list(zip(range(_MOST_SEARCHED_KEYS), dict.items(names))):
         if type(key) is str and key == wanted:
             return value
     return _ABSENT
@@ -77,7 +86,9 @@ def _member(work: Work, value: Any, name: str) -> Any:  # noqa: C901, PLR0911 - 
         if slot == name:
             try:
                 return get(value)
-            except AttributeError:
+            except AttributeError as error:
+                if is_foreign(error):
+                    raise
                 return _ABSENT
     if plan[2] is None:
         return _ABSENT

@@ -1,0 +1,84 @@
+"""Names of threads, from the registry of ``threading``, read without its lock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .attributes import instance_items, members_of
+from .kinds import INLINE_VALUES, dict_of_type, flags_of_type, mro_of, plan_of
+from .nodes import hides_text
+from .pack import FALSE, NIL, TRUE, pack_int, pack_text
+from .pristine import entry_named, is_foreign, namespace_of
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .shapes import Work
+
+__all__ = ["thread_names"]
+
+_MOST_ATTRIBUTES = 64
+
+
+def thread_names(work: Work) -> list[bytes]:
+    """(ident, name, daemon) from the registry of ``threading``, read without its lock."""
+    out: list[bytes] = []
+    active = entry_named(namespace_of(work["modules"].get("threading")), "_active")
+    if type(active) is not dict:
+        return out
+    limit = work["request"]["limits"]["threads"]
+    plain: dict[int, bool] = {}
+    for _, (ident, thread) in list(zip(range(limit), dict.items(active))):
+        cls = type(thread)
+        if id(cls) not in plain:
+            work["kept_types"].append(cls)
+            plain[id(cls)] = _has_plain_names(cls)
+        if type(ident) is int and plain[id(cls)]:
+            out.append(_thread_name(work, ident, thread))
+    return out
+
+
+def _has_plain_names(cls: type) -> bool:
+    """Whether ``_name`` and ``_daemonic`` of a Thread class are instance attributes only."""
+    for parent in mro_of(cls):
+        if parent is object:
+            continue
+        for key, _ in dict_of_type(parent).items():
+            if type(key) is not str or key in ("_name", "_daemonic"):
+                return False
+    return True
+
+
+def _thread_name(work: Work, ident: int, thread: Any) -> bytes:
+    found: dict[str, Any] = {}
+    if _has_no_dict(work, thread):
+        for attribute in ("_name", "_daemonic"):
+            try:
+                # the generic look-up of object: no dict is left behind
+                found[attribute] = object.__getattribute__(thread, attribute)
+            except AttributeError as error:
+                if is_foreign(error):
+                    raise
+    else:
+        items = instance_items(work, thread, plan_of(work, type(thread)), _MOST_ATTRIBUTES)
+        for name, value in items[0] if items else ():
+            found[name] = value
+    text, daemon = found.get("_name"), found.get("_daemonic")
+    packed = b"\x93" + pack_int(ident)
+    packed += (
+        NIL if type(text) is not str or hides_text(work, text[:240]) else pack_text(text[:200])
+    )
+    return packed + (NIL if type(daemon) is not bool else TRUE if daemon else FALSE)
+
+
+def _has_no_dict(work: Work, thread: Any) -> bool:
+    """Whether the attributes lie in the instance itself: then all their names are exact.
+
+    In an instance dict a look-up could meet a key with code of its own.
+    """
+    cls = type(thread)
+    plan = plan_of(work, cls)
+    if plan[3] or not flags_of_type(cls) & INLINE_VALUES:
+        return False
+    members = members_of(work, thread, cls)
+    return len(members) > 1
