@@ -1,55 +1,74 @@
-"""The driver: the few generated lines that the target's interpreter compiles and runs.
+"""The driver: the few words that the target's interpreter compiles and runs, and what they load.
 
 Its text is constant for a target (each new name in a script would stay interned in the target
-for ever); what changes with each request stands in the request file. It runs on the main thread:
-the exception of a signal handler may land in it, and CPython would drop it with the script. The
-signal is therefore sent to the main thread again from a helper thread, as a real one.
+for ever); what changes with each request stands in the request file. It runs on the main thread,
+where the exception of the application's signal handler may land in it, and CPython would drop
+that with the script: the ``except`` clause has the signal sent again (``probe/rescue.py``).
+
+What no driver can do anything about is a signal that is handled at its very first instruction,
+before any ``try``. It must come after the interpreter last looked for signals: while it opens,
+reads and compiles this text. So the text has few words (their bytes cost little, their syntax
+much); all that it does is unmarshalled.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
-__all__ = ["driver_text"]
+from snapshotter.attach.built import probe_code
+from snapshotter.attach.compilers import compile_for
 
-_READ_ONLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+__all__ = ["Code", "build_code"]
 
-# s: the probe's namespace. t: the innermost traceback entry that is not ours, which is that of
-# the handler. n: the signal number, from the handler's arguments.
+# No signal is looked for before the first call; from there on each line lies in a ``try``.
+# No name is left in the end that refers back to this namespace: that would be a cycle.
 _DRIVER = """\
+import marshal as m
+p={pid},{path!r},{places}
+s={{}};h={{}};a={opening!r}
+try:exec(m.loads(a));s["begin"](s,h,p)
+except:
+ try:exec(m.loads(a));hand_on(s,h,p)
+ except:exec(m.loads(a));hand_on(s,h,p)
+"""
+# The first time it loads what starts the probe; again, in an ``except`` clause, the rescue.
+_OPENING = f"""\
+import posix
+i = 2 if -1 in h else 0
+h[-1] = True
+f = posix.open(p[1] + "/probe", {os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW})
 try:
-    import posix, marshal
-    s = {{"__builtins__": __builtins__}}
-    if posix.getpid() == {pid}:
-        f = posix.open({probe!r}, {flags})
-        try: b = posix.read(f, {size})
-        finally: posix.close(f)
-        (lambda: 0).__class__(marshal.loads(b), s)()
-        s["enter"]({request!r}, s)
-except BaseException as e:
-    c = ().__class__.__class__
-    t = e.__traceback__
-    n = [2] if c(e) is KeyboardInterrupt else []
-    while t and (t.tb_frame.f_globals is globals() or t.tb_frame.f_globals is s): t = t.tb_next
-    if t:
-        v = [i for v in t.tb_frame.f_locals.values() for i in (v if c(v) is c(()) else (v,))]
-        n = [i for i in v if c(i) is c(1) and 0 < i < 65]
-    t = v = None
-    if n:
-        import _signal, _thread
-        _thread.start_new_thread(_signal.pthread_kill, (_thread.get_ident(), n[0]))
+    c = posix.pread(f, p[2][i + 1], p[2][i])
+finally:
+    posix.close(f)
+exec(m.loads(c), s if i == 0 else globals())
 """
 
 
-def driver_text(directory: str, *, inner_pid: int, probe_bytes: int) -> bytes:
-    """Return the driver for a spool ``directory`` (as the target sees it).
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What is laid down for a target."""
 
-    ``inner_pid`` is the target's pid as it sees it itself: a forked child runs nothing.
+    driver: bytes
+    probe: bytes
+
+
+def build_code(directory: str, *, version: tuple[int, int], pid: int, inner_pid: int) -> Code:
+    """Build driver and probe for a spool ``directory`` (as the target sees it).
+
+    ``inner_pid`` is the target's pid as it sees it itself: a forked child runs nothing. ``pid``
+    may be needed to compile for its ``version``; raises UnsupportedPythonError as
+    :func:`~snapshotter.attach.compilers.compile_for` does.
     """
-    return _DRIVER.format(
+    parts = [probe_code(version, pid=pid, entry=name) for name in ("start", "rescue", "carrier")]
+    places: list[int] = []
+    for part in parts:
+        places += [sum(places[1::2]), len(part)]
+    driver = _DRIVER.format(
         pid=inner_pid,
-        probe=f"{directory}/probe",
-        request=f"{directory}/request",
-        flags=_READ_ONLY,
-        size=probe_bytes + 1,
-    ).encode()
+        path=directory,
+        places=tuple(places),
+        opening=compile_for(version, _OPENING, pid=pid),
+    )
+    return Code(driver.encode(), b"".join(parts))

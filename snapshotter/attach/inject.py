@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snapshotter.attach.built import probe_code
-from snapshotter.attach.driver import driver_text
+from snapshotter.attach.driver import build_code
 from snapshotter.attach.protocol import WAKE_LEAD_NS, Verdict
 from snapshotter.attach.request import new_nonce, request_bytes
 from snapshotter.errors import ProcessEndedError
@@ -70,15 +69,9 @@ class Injector:
 
     def prepare(self, *, version: tuple[int, int], pid: int, inner_pid: int) -> None:
         """Build the probe for the target's version and write it into the spool."""
-        code = compile_for(version, amalgamate(entry="carrier"), pid=pid)
-        driver = driver_text(
-            self._spool.path_in_target,
-            inner_pid=inner_pid,
-            probe_bytes=len(code),
-            version=version,
-            pid=pid,
-        )
-        self._spool.write_code(driver, code)
+        directory = self._spool.path_in_target
+        code = build_code(directory, version=version, pid=pid, inner_pid=inner_pid)
+        self._spool.write_code(code.driver, code.probe)
 
     def ask(self, question: Question, *, patience_ns: int) -> Outcome:
         """Ask until it is answered or the patience is over; nothing stays armed.

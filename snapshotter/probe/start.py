@@ -1,0 +1,124 @@
+"""What runs first in the target: it finds the carrier, which then loads the rest of the probe.
+
+The main thread is left again as soon as can be. Each line of ours that it runs is one in which
+the exception of the application's signal handler can land (:mod:`.rescue` hands it on), and
+unmarshalling the probe alone takes most of a millisecond. So that is left to the carrier thread;
+but reading is not, as there each read would cost it a turn of the interpreter. Where the main
+thread has to do the work itself it keeps signals waiting meanwhile.
+
+Merged for itself, without the other modules, and run in the namespace that the probe is loaded
+into; that is emptied in the end, so whatever is needed then is kept in local names.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import _thread
+import marshal
+import posix
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    type Place = tuple[int, str, tuple[int, ...]]
+
+__all__ = ["STARTED", "begin"]
+
+STARTED = 0
+"""Among the numbers: a carrier has been started and will answer."""
+_SIG_BLOCK, _SIG_SETMASK = 0, 2
+_READ_FLAGS = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
+_REQUEST_SIZE = 1 << 16
+
+
+def begin(space: dict[str, Any], held: dict[int, bool], place: Place) -> None:
+    """Called by the driver on the main thread, in a namespace of our own.
+
+    ``held`` takes the numbers of signals that are to be sent again; ``place`` is the pid that is
+    meant, the spool, and where in its file "probe" each part lies (offset and size).
+    """
+    pid, directory, parts = place
+    if posix.getpid() != pid:
+        space.clear()
+        return
+    path = directory + "/request"
+    request = marshal.loads(_content(path, 0, _REQUEST_SIZE))  # noqa: S302 - ours
+    code = _content(directory + "/probe", parts[-2], parts[-1])
+    carrier = request["carrier"]
+    alone = carrier == "main" or (carrier != "thread" and request["os_threads"] < 2)
+    start: Any = _thread.start_new_thread
+    # a replaced one (gevent's) starts no thread; the probe knows where to find the original
+    is_genuine = start.__class__ is [].append.__class__
+    if alone or not is_genuine or not _has_started(space, held, (request, code)):
+        _work_here(space, held, (path, code))
+
+
+def _has_started(
+    space: dict[str, Any], held: dict[int, bool], work: tuple[dict[str, Any], bytes]
+) -> bool:
+    """Start the carrier thread; False where there is none to be had."""
+    held[STARTED] = True  # before it is true: a signal may end the next line after the start
+    try:
+        _thread.start_new_thread(_live_as_carrier, (space, *work))
+    except RuntimeError as error:
+        # a signal handler may raise one just as well, from a frame of its own
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise
+        del held[STARTED]
+        return False
+    return True
+
+
+def _live_as_carrier(space: dict[str, Any], request: dict[str, Any], code: bytes) -> None:
+    """The whole life of the carrier thread."""
+    try:
+        # first of all: a signal that the application blocks for a while must not come to us
+        _signal.pthread_sigmask(_SIG_BLOCK, _signal.valid_signals())
+        _load(space, code)
+        space["enter_alone"](request, space)
+    except BaseException:  # noqa: BLE001, S110 - nothing of ours may reach the application
+        pass
+    finally:
+        # the functions in it refer back to it: without this each dump would leave a cycle
+        space.clear()
+
+
+def _work_here(space: dict[str, Any], held: dict[int, bool], work: tuple[str, bytes]) -> None:
+    """Run the probe on the main thread. No signal is handled meanwhile, none is lost.
+
+    Those that wait in the end are taken back and sent again when we are gone: a handler that
+    raises must do so in the application's own frames.
+    """
+    signals = _signal
+    restore = _SIG_SETMASK
+    before = signals.pthread_sigmask(_SIG_BLOCK, signals.valid_signals())
+    try:
+        _load(space, work[1])
+        space["enter"](work[0], space)
+    finally:
+        try:
+            space.clear()
+            for number in signals.sigpending():
+                kind = ().__class__.__class__(signals.getsignal(number))
+                # only where Python code handles it: the others do not concern our frames
+                if number not in before and kind not in (int, None.__class__):
+                    held[number] = False
+                    signals.sigtimedwait((number,), 0)
+        finally:
+            signals.pthread_sigmask(restore, before)
+    if False in held.values():
+        raise InterruptedError  # the driver sees to them
+
+
+def _load(space: dict[str, Any], code: bytes) -> None:
+    function: Any = _load.__class__
+    function(marshal.loads(code), space)()  # noqa: S302 - our own
+
+
+def _content(path: str, offset: int, size: int) -> bytes:
+    descriptor = posix.open(path, _READ_FLAGS)
+    try:
+        return posix.pread(descriptor, size, offset)
+    finally:
+        posix.close(descriptor)
