@@ -20,7 +20,7 @@ _EXACT_NAMES = {
     symfony totp usersession voterid xforwardedfor xrealip secretkeybase seedphrase socialsecurity
     socialsecuritynumber iban pan cardno cardnum hmackey aeskey rsakey deploykey sharedkey
     fernetkey accountkey storagekey webhookurl slackwebhook basicauth proxyauth authheader
-    authkey httpauth userpass userpwd unlockcode backupcodes recoverycode recoverycodes
+    apisignature authkey httpauth userpass userpwd unlockcode backupcodes recoverycode recoverycodes
     """.split()
 }
 # Unmistakable wherever they stand in the name, lower case, separators dropped.

@@ -212,7 +212,8 @@ def _is_given_a_value(lower: str, end: int) -> bool:
     rest = lower[end : end + 24]
     bare = rest.lstrip(" \t\n\"'`\\])")
     if bare.startswith(("=", ":", "%3d", "%3a")):
-        value = bare.lstrip("=:>%3ad \t\n\"'`\\([{")
+        value = bare[3:] if bare[0] == "%" else bare
+        value = value.lstrip("=:> \t\n\"'`\\([{")
         word = value.partition(" ")[0].partition(",")[0].rstrip("\"'})];")
         return word not in ("", "?", "%s") and word not in _NO_VALUES and word[:2] != "**"
     if rest[:1] == ">":
@@ -251,6 +252,8 @@ def _is_blob(text: str) -> bool:
         if (c.isdigit() != before.isdigit()) or (c.isupper() and before.islower()):
             switches += 1
         before = c
+    if "/" in text or "+" in text:
+        return digits >= 1
     return digits >= 2 and (digits >= 6 or switches * 4 >= len(plain))
 
 
