@@ -311,7 +311,9 @@ def _is_the_dict(cls: type, parent: type, descriptor: Any) -> bool:
     A C extension may have one of its own that runs code (wrapt's proxies do): accepted are the
     generated one, known by its doc, and that of BaseException.
     """
-    if not dictoffset_of(cls) or descriptor.__objclass__ is not parent:
+    owner = descriptor.__objclass__
+    # 3.14 makes one for each class, 3.15 has one for all, which belongs to ``object``
+    if not dictoffset_of(cls) or (owner is not parent and owner is not mro_of(cls)[-1]):
         return False
     flags = flags_of_type(parent)
     if not flags & HEAP_TYPE or flags & IMMUTABLE_TYPE:
