@@ -28,7 +28,7 @@ __all__ = [
 _MOST_LOCALS = 64
 _UNNAMED = "?"
 # Origins, by the number that stands in the reply.
-O_APP, O_LIBRARY, O_STDLIB = range(3)
+O_APP, O_LIBRARY, O_STDLIB = 0, 1, 2
 _LIBRARY_PLACES = ("/site-packages/", "/dist-packages/")
 # Nothing new is begun once this share (per cent) of the slice is used up.
 _FULL_ENOUGH = 70

@@ -53,7 +53,9 @@ def make_request(**changes: Any) -> Any:  # noqa: ANN401 - a TypedDict of the pr
     return {**request, **changes}
 
 
-def raw_reply(*, tools: Mapping[str, Any] | None = None, carrier: str = "main", **changes: Any) -> bytes:  # noqa: ANN401
+def raw_reply(
+    *, tools: Mapping[str, Any] | None = None, carrier: str = "main", **changes: Any
+) -> bytes:  # noqa: ANN401
     """The bytes of a reply; a switch interval so long that one slice is enough."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(100.0)
