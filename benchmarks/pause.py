@@ -207,14 +207,20 @@ def _measure_shape(shape: Shape, plan: Plan) -> dict[str, Looks]:
 def _priority(target: Pausing, nice: int) -> Iterator[None]:
     """Give the target's main thread another priority for a while, where that is permitted."""
     if nice:
-        with suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, target.pid, nice)
+        _renice(target.pid, nice)
     try:
         yield
     finally:
         if nice:
-            with suppress(PermissionError):
-                os.setpriority(os.PRIO_PROCESS, target.pid, 0)
+            _renice(target.pid, 0)
+
+
+def _renice(pid: int, nice: int) -> None:
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+    # Where the kernel groups by login session, a nice value counts within its group only.
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
 
 
 def _idle(target: Pausing, known: Looks, wall_ns: int) -> None:
