@@ -178,7 +178,9 @@ class Observer:
             stdlib=self._origins.prefixes,
             reply_path="",
         )
-        return injector.ask(question, patience_ns=options.patience_ns)
+        return injector.ask(
+            question, patience_ns=options.patience_ns, wait_inside_ns=options.wait_inside_ns
+        )
 
     def _prepared(self) -> Injector:
         """Lay down spool and probe with the first request, so that opening leaves nothing."""
