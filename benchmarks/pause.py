@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
@@ -15,7 +16,7 @@ from benchmarks.gaplog import GapLog
 from benchmarks.harness import ROOT, Goal, Options, Result, Table, ms, run, say
 from benchmarks.stats import gaps_within, longest_ns, percentile
 from benchmarks.tools import PEERS, SNAP, versions
-from snapshotter.model import Snapshot
+from snapshotter.model import Snapshot, View
 from snapshotter.store.reader import load
 from tests.support.targets import spawn
 
@@ -61,13 +62,16 @@ class Plan:
     """How many looks: rounds of our own tool, and the bounds for each other tool."""
 
     rounds: int
+    large_rounds: int
+    """The same for a thousand threads, which take seconds."""
     peer_rounds: int
     peer_allowance_ns: int
     largest_for_peers: int
 
 
-_LONG = Plan(100, 20, 60_000_000_000, 1_000)
-_SHORT = Plan(8, 2, 1_000_000_000, 100)
+_LARGE = 1_000
+_LONG = Plan(100, 100, 20, 60_000_000_000, _LARGE)
+_SHORT = Plan(3, 1, 1, 1_000_000_000, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ def _measure_shape(shape: Shape, plan: Plan) -> dict[str, Looks]:
     with tempfile.TemporaryDirectory(prefix="snap-dumps-") as folder, pausing(shape) as target:
         file = Path(folder) / "dump.msgpack"
         _look(target, SNAP, file, Looks())  # warm: byte code and pages
-        for number in range(plan.rounds):
+        for number in range(plan.large_rounds if shape.threads >= _LARGE else plan.rounds):
             for suffix in ("", _FIRST):
                 with _priority(target, _HIGHEST if suffix else 0):
                     _look(target, SNAP, file, found[SNAP.name + suffix])
@@ -234,17 +238,27 @@ def _look(target: Pausing, tool: Tool, file: Path, known: Looks) -> None:
     window = target.window()
     done = tool.look(target.pid, file)
     felt = window.close(done.start_ns, done.end_ns)
-    if done.problem is not None:
-        known.problem = done.problem
+    problem = done.problem
+    if problem is None and tool is SNAP:
+        problem = _note_dump(file, known)
+    if problem is not None:
+        known.problem = problem
         known.failures += 1
         return
     known.looks.append(felt)
     known.delivered = str(tool.count(done.output, file))
-    if tool is SNAP:
-        snapshot = load(file)
-        if isinstance(snapshot, Snapshot) and snapshot.capture.pause is not None:
-            capture = snapshot.capture
-            known.slices.append((capture.slices or 0, snapshot.capture.pause.max_ns))
+
+
+def _note_dump(file: Path, known: Looks) -> str | None:
+    """Note the slices of one of our dumps; a sentence when it looked from outside only."""
+    snapshot = load(file)
+    if not isinstance(snapshot, Snapshot):
+        return "it wrote no dump"
+    capture = snapshot.capture
+    if View.INSIDE not in capture.views or capture.pause is None:
+        return "; ".join(capture.missing)
+    known.slices.append((capture.slices or 0, capture.pause.max_ns))
+    return None
 
 
 def _table(shape: Shape, found: dict[str, Looks]) -> Table:
@@ -280,17 +294,19 @@ def _table(shape: Shape, found: dict[str, Looks]) -> Table:
 
 
 def _goal(shape: Shape, found: dict[str, Looks]) -> Goal:
-    felt = percentile(found[SNAP.name].longest(), 0.95)
-    idle = percentile(found[_IDLE].longest(), 0.95)
-    first = percentile(found[SNAP.name + _FIRST].longest(), 0.95)
-    first_idle = percentile(found[_IDLE + _FIRST].longest(), 0.95)
+    felt, idle, first, first_idle = (
+        percentile(found[name + suffix].longest() or [math.inf], 0.95)
+        for suffix in ("", _FIRST)
+        for name in (SNAP.name, _IDLE)
+    )
     limit_ms = shape.limit_ms or 0
+    failures = found[SNAP.name].failures + found[SNAP.name + _FIRST].failures
     return Goal(
         what=f"{shape.name}: longest gap of a busy main thread during a dump, 95 % of dumps",
         limit=f"{limit_ms:g} ms",
         measured=f"{ms(felt)} (idle {ms(idle)}; target first {ms(first)}, idle {ms(first_idle)}; "
-        f"load average {os.getloadavg()[0]:.1f})",
-        met=felt <= limit_ms * 1e6,
+        f"load average {os.getloadavg()[0]:.1f}; {failures} dumps without the inside view)",
+        met=felt <= limit_ms * 1e6 and not failures,
     )
 
 
