@@ -27,7 +27,7 @@ __all__ = ["INTERRUPTED", "hand_on"]
 
 INTERRUPTED = "a signal came, and was handed on"
 _TYPE: Any = ().__class__.__class__
-_FUNCTION: Any = (lambda: 0).__class__
+_PYTHON_FUNCTION: Any = (lambda: 0).__class__
 _METHOD: Any = (lambda: 0).__get__(0).__class__
 _OPEN_READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _OPEN_WRITE = posix.O_WRONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
@@ -110,7 +110,7 @@ def _signal_behind(
                 handler = _signal.getsignal(number)
                 if _TYPE(handler) is _METHOD:
                     handler = handler.__func__
-                if _TYPE(handler) is _FUNCTION:
+                if _TYPE(handler) is _PYTHON_FUNCTION:
                     if handler.__code__ is frame.f_code:
                         return number
                 elif handler is not None and _TYPE(handler) is not _TYPE(1):
