@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import marshal
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from snapshotter.errors import UsageError
+from snapshotter.model.limits import limits_for
 
 if TYPE_CHECKING:
     from snapshotter.model import ValueLevel
@@ -23,18 +24,6 @@ __all__ = [
 
 NONCE_BYTES = 16
 _GLOB_PARTS = 3
-_LIMITS = {
-    "depth": 2,
-    "items": 8,
-    "attributes": 16,
-    "text": 120,
-    "nodes": 50_000,
-    "frames": 1_000,
-    "threads": 4_000,
-    "tasks": 2_000,
-    "app_frames": 8,
-}
-_FULL_LIMITS = {**_LIMITS, "depth": 3, "text": 400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +94,7 @@ def request_bytes(question: Question) -> bytes:
             "variables": [check_variable(name) for name in question.variables],
             "stdlib": list(question.stdlib),
             "reply": question.reply_path,
-            "limits": _FULL_LIMITS if question.values == "full" else _LIMITS,
+            "limits": asdict(limits_for(question.values)),
         },
         # an older version of the format: readable by every minor version of the target
         4,

@@ -71,6 +71,11 @@ class StackReader:
             )
         )
 
+    @property
+    def codes(self) -> CodeCache:
+        """The code objects that it met."""
+        return self._codes
+
     def read(self, thread: ThreadRef, deadline_ns: int) -> OutsideStack:
         """Return the stack of ``thread``, innermost frame first.
 

@@ -12,7 +12,8 @@ ALLOWED = {
     "model": set(),
     "analysis": {"model"},
     "probe": set(),
-    "outside": {"model", "errors"},
+    # of the probe only the pure rules that both views share
+    "outside": {"model", "errors", "probe.redaction", "probe.texts", "probe.globs"},
     "store": {"model", "errors"},
     "attach": {"model", "errors", "outside", "store.wire", "probe"},
     "record": {"model", "errors", "outside", "store", "attach", "analysis"},

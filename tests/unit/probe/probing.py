@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from snapshotter.attach.reply import decode_reply
-from snapshotter.attach.request import _LIMITS
+from snapshotter.model import ValueLevel
+from snapshotter.model.limits import limits_for
 from snapshotter.outside.origin import Origins
 from snapshotter.probe.survey import run
 from snapshotter.probe.tools import gather_tools
@@ -30,7 +31,7 @@ LONG_NS = 10 * _SECOND_NS
 def make_request(**changes: Any) -> Any:  # noqa: ANN401 - a TypedDict of the probe
     """A request with time for everything; limits are given by name."""
     now = time.monotonic_ns()
-    limits = dict(_LIMITS)
+    limits = asdict(limits_for(ValueLevel.SCRUBBED))
     for name in list(changes):
         if name in limits:
             limits[name] = changes.pop(name)

@@ -1,0 +1,183 @@
+"""Locals, variables and names of one instant, read from outside without running a byte there.
+
+Everything is decoded from copies of memory. When all is decoded, the copies are compared with the
+memory once more: what rests on bytes that are still the same was so at the moment in between, all
+of it at the same moment. Threads for which that does not hold are read again, a few times; what
+changes every time is marked unreadable.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from snapshotter.errors import TornReadError, UnsupportedPythonError
+from snapshotter.model.limits import limits_for
+from snapshotter.outside.assembly import Assembly
+from snapshotter.outside.classes import ClassReader
+from snapshotter.outside.contents import write_node
+from snapshotter.outside.heap import Heap
+from snapshotter.outside.layouts import ObjectLayout
+from snapshotter.outside.locals import LocalsReader
+from snapshotter.outside.modules import Modules
+from snapshotter.outside.pages import PagedMemory
+from snapshotter.outside.readings import Reading
+from snapshotter.outside.scrub import Scrubber
+from snapshotter.outside.values import ValueTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from snapshotter.model.limits import Limits
+    from snapshotter.model.snapshot import ValueLevel, Variable
+    from snapshotter.model.values import Value
+    from snapshotter.outside.assembly import ThreadDetails
+    from snapshotter.outside.codes import CodeCache
+    from snapshotter.outside.locals import SeenThread
+    from snapshotter.outside.modules import SeenVariable
+    from snapshotter.outside.runtime import Runtime, ThreadRef
+    from snapshotter.outside.selection import Selection
+
+__all__ = ["DetailsReader", "OutsideDetails", "Wanted"]
+
+_ROUNDS: Final = 3
+_BUDGET_NS: Final = 400_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be read."""
+
+    selection: Selection
+    level: ValueLevel
+    variables: tuple[tuple[str, ...], ...] = ()
+    """(module, name, name, …)"""
+    limits: Limits | None = None
+    """None for those that go with the level."""
+    budget_ns: int = _BUDGET_NS
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideDetails:
+    """What was read. Indices point into ``values``; times are monotonic, of the controller."""
+
+    threads: dict[tuple[int, int, int], ThreadDetails]
+    """By (ident, native id, interpreter); threads that moved each time are missing."""
+    values: tuple[Value, ...]
+    variables: tuple[Variable, ...]
+    names: dict[int, tuple[str | None, bool | None]]
+    """Name and daemon flag of threads by ident, as ``threading`` knows them."""
+    duration_ns: int
+
+
+class DetailsReader:
+    """Reads one process again and again; types and code objects stay known."""
+
+    __slots__ = ("_classes", "_heap", "_locals", "_modules", "_pages", "_runtime")
+
+    def __init__(self, runtime: Runtime, codes: CodeCache) -> None:
+        """Prepare for ``runtime``, whose code objects are in ``codes``.
+
+        Raises ``UnsupportedPythonError`` when values of this build cannot be read from outside.
+        """
+        self._runtime = runtime
+        self._pages = PagedMemory(runtime.memory)
+        self._heap = Heap(self._pages, ObjectLayout.of(runtime))
+        self._classes = ClassReader(runtime, self._heap)
+        self._locals = LocalsReader(runtime, codes)
+        self._modules = Modules(runtime, self._heap, self._classes)
+        self._check()
+
+    def read(self, threads: Sequence[ThreadRef], wanted: Wanted) -> OutsideDetails:
+        """Return the locals of ``threads``, and module variables.
+
+        Raises ``ProcessEndedError`` and ``NotPermittedError``.
+        """
+        started_ns = time.monotonic_ns()
+        scrubber = Scrubber(wanted.level)
+        assembly = Assembly(scrubber)
+        pending, variables = list(threads), wanted.variables
+        for left in range(_ROUNDS - 1, -1, -1):
+            table = self._new_table(scrubber, wanted, started_ns)
+            seen = self._threads(table, pending, wanted.selection)
+            found = self._variables(table, variables)
+            torn = self._torn(table)
+            is_last = not left or table.out_of_time
+            assembly.begin(table, torn, is_last=is_last)
+            pending = [
+                thread
+                for thread in pending
+                if not assembly.take_thread(self._pages, seen.get(thread.address))
+            ]
+            variables = tuple(
+                path for path in variables if not assembly.take_variable(path, found[path])
+            )
+            if is_last or not (pending or variables):
+                break
+        names = self._modules.thread_names(scrubber)
+        return OutsideDetails(
+            threads=assembly.threads,
+            values=assembly.scrubbed_values(),
+            variables=tuple(assembly.variables[path] for path in wanted.variables),
+            names=names,
+            duration_ns=time.monotonic_ns() - started_ns,
+        )
+
+    def _new_table(self, scrubber: Scrubber, wanted: Wanted, started_ns: int) -> ValueTable:
+        self._pages.forget()
+        self._classes.begin()
+        limits = wanted.limits or limits_for(wanted.level)
+        table = ValueTable(self._heap, self._classes, scrubber, limits=limits)
+        table.write = write_node
+        table.deadline_ns = started_ns + wanted.budget_ns
+        return table
+
+    def _threads(
+        self, table: ValueTable, threads: Sequence[ThreadRef], selection: Selection
+    ) -> dict[int, SeenThread]:
+        seen = {}
+        for thread in threads[: table.limits.threads]:
+            with suppress(TornReadError):
+                seen[thread.address] = self._locals.read(table, thread, selection)
+        return seen
+
+    def _variables(
+        self, table: ValueTable, paths: Iterable[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], SeenVariable]:
+        found = {}
+        for path in paths:
+            found[path] = self._modules.variable(table, path)
+            table.drain()
+        return found
+
+    def _torn(self, table: ValueTable) -> set[int]:
+        """Return the nodes that rest on bytes which are no longer the same."""
+        pages = self._pages
+        if not pages.refresh():
+            return set()
+        strange = set()
+        for address, plan in self._classes.made:
+            if pages.has_changed(*plan.spans):
+                self._classes.drop(address)
+                strange.add(id(plan))
+        return {
+            index
+            for index, node in enumerate(table.nodes)
+            if id(node.plan) in strange or pages.has_changed(*node.spans)
+        }
+
+    def _check(self) -> None:
+        """See that the layouts are true: what stands in ``builtins`` must read as what it is."""
+        found: dict[str, Reading] = {}
+        with suppress(TornReadError):
+            for key, value in self._modules.builtins():
+                name = self._heap.text(key, 16)[0]
+                if name in {"None", "True"}:
+                    found[name] = self._classes.plan(self._heap.type_of(value)).reading
+        if found.get("None") is not Reading.NONE or found.get("True") is not Reading.BOOL:
+            raise UnsupportedPythonError(
+                "Values cannot be read from outside: objects have another layout in this build.",
+                hint="Stacks and counters are still read from outside.",
+            )

@@ -1,0 +1,96 @@
+"""What of the values read from outside is hidden: the rules of the probe, applied by the reader."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from snapshotter.model.snapshot import ValueLevel
+from snapshotter.probe.redaction import follows_secret_name, name_is_secret
+from snapshotter.probe.texts import is_card_number, text_is_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["VALUED_NAMES", "Scrubber", "word_of"]
+
+_NAMING: Final = frozenset(
+    "name key field header variable var env param parameter id".split()  # noqa: SIM905 - words
+)
+VALUED_NAMES: Final = frozenset("value val codedvalue default content data".split())  # noqa: SIM905
+"""Members that hold the secret which another member of the same object names."""
+
+_SHORTEST_KNOWN, _SHORTEST_WORD, _LONGEST_KNOWN, _MOST_KNOWN = 6, 16, 24, 200
+_SMALLEST_CARD: Final = 10**12
+
+
+def word_of(name: str) -> str:
+    """Return a name without case and underscores."""
+    return name.lower().replace("_", "")
+
+
+class Scrubber:
+    """Decides at one level; remembers hidden texts to hide them wherever else they turn up."""
+
+    __slots__ = ("_known", "_names", "_pattern", "hides", "shapes")
+
+    def __init__(self, level: ValueLevel) -> None:
+        """Hide nothing at ``full``, secrets at ``scrubbed``, and all texts at ``shapes``."""
+        self.hides = level is not ValueLevel.FULL
+        self.shapes = level is ValueLevel.SHAPES
+        self._names: dict[str, bool] = {}
+        self._known: dict[bytes, None] = {}
+        self._pattern: re.Pattern[bytes] | None = None
+
+    def is_secret(self, name: str) -> bool:
+        """Whether values of this name are hidden."""
+        if not self.hides:
+            return False
+        found = self._names.get(name)
+        if found is None:
+            found = self._names[name] = name_is_secret(name)
+        return found
+
+    def hides_text(self, text: str) -> bool:
+        """Whether a text, already cut, is hidden."""
+        return self.hides and text_is_secret(text)
+
+    def hides_number(self, number: int) -> bool:
+        """Whether an int is the number of a payment card."""
+        return self.hides and number > _SMALLEST_CARD and is_card_number(str(number))
+
+    def follows(self, text: str) -> bool:
+        """Whether what follows this text in a sequence is hidden."""
+        return self.hides and text != "" and follows_secret_name(text)
+
+    def names_a_secret(self, members: Iterable[tuple[str, str]]) -> bool:
+        """``{"name": "DB_PASSWORD", "value": …}``: whether one member calls another secret.
+
+        ``members`` are names with the short text of each value, "" where it is no short text.
+        """
+        return any(
+            len(name) < 16 and word_of(name) in _NAMING and self.follows(text)  # noqa: PLR2004 - as the probe
+            for name, text in members
+        )
+
+    def learn(self, head: bytes) -> None:
+        """Remember a hidden text; plain words and short numbers would hide too much."""
+        if not self.hides or len(self._known) >= _MOST_KNOWN:
+            return
+        data = head[:_LONGEST_KNOWN]
+        plain = data.isalpha() or data.isdigit() or data[:1] in {b"/", b"<", b"-"}
+        if len(data) >= (_SHORTEST_WORD if plain else _SHORTEST_KNOWN):
+            self._known[data] = None
+            self._pattern = None
+
+    def is_known(self, texts: Iterable[str | bytes]) -> bool:
+        """Whether a remembered text stands in one of these."""
+        if not self._known:
+            return False
+        if self._pattern is None:
+            self._pattern = re.compile(b"|".join(re.escape(known) for known in self._known))
+        for text in texts:
+            data = text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
+            if self._pattern.search(data):
+                return True
+        return False
