@@ -194,7 +194,8 @@ def _measure_shape(shape: Shape, plan: Plan) -> dict[str, Looks]:
         file = Path(folder) / "dump.msgpack"
         _look(target, SNAP, file, Looks())  # warm: byte code and pages
         for number in range(plan.large_rounds if shape.threads >= _LARGE else plan.rounds):
-            for suffix in ("", _FIRST):
+            # Beside a main thread that goes first an I/O thread would starve: not with these.
+            for suffix in ("",) if shape.has_io else ("", _FIRST):
                 with _priority(target, _HIGHEST if suffix else 0):
                     _look(target, SNAP, file, found[SNAP.name + suffix])
                     looks = found[SNAP.name + suffix].looks
