@@ -30,7 +30,9 @@ s={{}};h={{}};a={opening!r}
 try:exec(m.loads(a));s["begin"](s,h,p)
 except:
  try:exec(m.loads(a));hand_on(s,h,p)
- except:exec(m.loads(a));hand_on(s,h,p)
+ except:
+  try:exec(m.loads(a));hand_on(s,h,p)
+  except:0
 """
 # The first time it loads what starts the probe; again, in an ``except`` clause, the rescue.
 _OPENING = f"""\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from snapshotter.attach.driver import build_code
 from snapshotter.attach.protocol import WAKE_LEAD_NS, Verdict
 from snapshotter.attach.request import new_nonce, request_bytes
-from snapshotter.errors import ProcessEndedError
+from snapshotter.errors import ProcessEndedError, SnapshotterError
 from snapshotter.probe.entry import BUSY
 from snapshotter.probe.rescue import INTERRUPTED
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Injector", "Outcome"]
 
 _START_GRACE_NS = 100_000_000
-_ANSWER_NS = 10_000_000_000
-"""How long a carrier may take at the most, given switch interval and busy threads."""
+_ANSWER_NS = 400_000_000
+"""How long a carrier may take that started at the very end of the patience."""
 _EAGER_NS = 300_000_000
 _EAGER_POLL_S = 20e-6
 _PATIENT_POLL_S = 250e-6
@@ -36,7 +37,10 @@ _BUSY_S = 0.005
 _LOOK_NS = 100_000_000
 _IDLE_LOOKS = 3
 """So often in a row no carrier is to be seen before its silence is believed."""
+_OPENS_WITHIN_NS = 20_000_000
+"""How long after the start of a request its driver may still open files."""
 _SHORT_REPLY = 256
+_FOREIGN = "a request of another tool lies in the target and was left alone"
 _NEAR_NS = 20_000_000
 """How far ahead a wake-up is waited for."""
 
@@ -65,6 +69,7 @@ class Injector:
         self._main = main
         self._spool = spool
         self._is_at_work = is_at_work
+        self._unanswered_ns: int | None = None
         _finer_sleeps()
 
     def prepare(self, *, version: tuple[int, int], pid: int, inner_pid: int) -> None:
@@ -73,45 +78,67 @@ class Injector:
         code = build_code(directory, version=version, pid=pid, inner_pid=inner_pid)
         self._spool.write_code(code.driver, code.probe)
 
-    def ask(
-        self, question: Question, *, patience_ns: int, wait_inside_ns: int | None = None
-    ) -> Outcome:
+    def ask(self, question: Question, *, patience_ns: int) -> Outcome:
         """Ask until it is answered or the patience is over; nothing stays armed.
 
-        ``wait_inside_ns`` lets a last request lie armed for so long on a blocked main thread, at
-        the price of a signal that may be lost. Raises ProcessEndedError.
+        Raises ProcessEndedError.
         """
         until = time.monotonic_ns() + patience_ns
-        last = until + (wait_inside_ns or 0)
         question = replace(
             question,
-            start_by_ns=last + _START_GRACE_NS,
-            deadline_ns=last + _ANSWER_NS,
+            start_by_ns=until + _START_GRACE_NS,
+            deadline_ns=until + _ANSWER_NS,
         )
+        armed = 0
         while True:
             reply_path = self._spool.next_reply_path
             question = replace(question, nonce=new_nonce(), reply_path=reply_path)
-            with self._spool.new_request(request_bytes(question)) as reply:
-                outcome = self._ask(question, reply, until)
-                if wait_inside_ns and outcome.reply is None and outcome.asked_at_ns is None:
-                    outcome = self._lie_in_wait(question, reply, outcome, wait_inside_ns)
+            try:
+                with self._spool.new_request(request_bytes(question)) as reply:
+                    outcome = self._ask(question, reply, until)
+            finally:
+                self.withdraw()
+            armed += outcome.armed_ns
             if not _asks_again(outcome) or time.monotonic_ns() >= until:
-                return outcome
+                return replace(outcome, armed_ns=armed)
             # an earlier carrier has answered and is just about to end, or the application
             # handles its signal
             time.sleep(_BUSY_S)
 
+    def withdraw(self) -> None:
+        """Make sure that no request of ours lies in the target. Never raises."""
+        with contextlib.suppress(SnapshotterError):
+            self._main.withdraw(os.fsencode(self._spool.driver_path))
+
+    def settle(self) -> None:
+        """Return when the spool may be removed: nothing of ours is pending, or just opens it.
+
+        A request may have started in the very instant in which it was withdrawn.
+        """
+        self.withdraw()
+        if self._unanswered_ns is not None:
+            left_ns = self._unanswered_ns + _OPENS_WITHIN_NS - time.monotonic_ns()
+            time.sleep(max(0, left_ns) / 1e9)
+
     def _ask(self, question: Question, reply: Reply, until: int) -> Outcome:
         armed = 0
         problem = "the main thread did not run Python in the time given"
+        if self._main.foreign_request() is not None:
+            problem = _FOREIGN
         for wake_ns in self._chances(until):
-            attempt = self._main.ask(self._spool.driver_path, wake_ns=wake_ns)
+            try:
+                attempt = self._main.ask(self._spool.driver_path, wake_ns=wake_ns)
+            finally:
+                self._unanswered_ns = time.monotonic_ns()
             armed += attempt.armed_ns
             if attempt.verdict is Verdict.STARTED:
                 outcome = self._await_reply(question, reply, attempt.armed_at_ns)
                 return replace(outcome, armed_ns=armed)
+            if attempt.verdict is Verdict.ENDING:
+                problem = "the interpreter is ending: no safe point will come"
+                break
             if attempt.verdict is Verdict.FOREIGN:
-                problem = "a request of another tool lies in the target and was left alone"
+                problem = _FOREIGN
                 time.sleep(_BACK_OFF_S)
             elif self._main.holds_gil():
                 problem = "the main thread kept the interpreter in C code"
@@ -120,17 +147,6 @@ class Injector:
                 now = time.monotonic_ns()
                 return replace(self._await_reply(question, reply, now), armed_ns=armed)
         return Outcome(None, question.nonce, armed_ns=armed, problem=problem)
-
-    def _lie_in_wait(
-        self, question: Question, reply: Reply, before: Outcome, wait_ns: int
-    ) -> Outcome:
-        """Leave one request armed until the main thread runs again, as the user asked."""
-        attempt = self._main.ask(self._spool.driver_path, lie_ns=wait_ns)
-        armed = before.armed_ns + attempt.armed_ns
-        if attempt.verdict is not Verdict.STARTED:
-            return replace(before, armed_ns=armed)
-        outcome = self._await_reply(question, reply, attempt.armed_at_ns)
-        return replace(outcome, armed_ns=armed)
 
     def _chances(self, until: int) -> Iterator[int | None]:
         """Yield each moment in which the main thread runs Python, or is just about to.
@@ -157,6 +173,7 @@ class Injector:
             if reply.size():
                 data = reply.read()
                 if data.endswith(question.nonce):
+                    self._unanswered_ns = None
                     return Outcome(data, question.nonce, asked_at_ns=asked_at)
             if self._main.is_gone():
                 raise ProcessEndedError("The target ended while it was being asked.")
@@ -164,14 +181,11 @@ class Injector:
                 idle_looks = 0 if self._is_at_work() else idle_looks + 1
                 look_at = time.monotonic_ns() + _LOOK_NS
                 if idle_looks >= _IDLE_LOOKS and not reply.size():
-                    break
+                    silence = "the request started but did not answer: a signal may have been lost"
+                    return Outcome(None, question.nonce, asked_at_ns=asked_at, problem=silence)
             time.sleep(_REPLY_POLL_S)
-        return Outcome(
-            None,
-            question.nonce,
-            asked_at_ns=asked_at,
-            problem="the request started but did not answer: a signal may have been lost",
-        )
+        late = "the request started, but its answer did not come in the time given"
+        return Outcome(None, question.nonce, asked_at_ns=asked_at, problem=late)
 
 
 def _asks_again(outcome: Outcome) -> bool:

@@ -11,7 +11,9 @@ down a fraction of a millisecond before the sleep ends by itself, and taken back
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import struct
 import sys
 import time
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from snapshotter.attach.leftovers import clean, leftovers
 from snapshotter.errors import ProcessEndedError, TornReadError
 from snapshotter.outside.probe_point import lies_in_gil
 from snapshotter.outside.procfs import Syscall, waiting_on
@@ -26,18 +29,34 @@ from snapshotter.outside.syscalls import is_futex
 from snapshotter.outside.wake import WakeClock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snapshotter.model import Identity
     from snapshotter.outside.memory import Memory
     from snapshotter.outside.probe_point import ProbePoint
     from snapshotter.outside.runtime import Runtime
 
-__all__ = ["ARMED_AT_MOST_NS", "WAKE_LEAD_NS", "Attempt", "MainNow", "MainThread", "Verdict"]
+__all__ = [
+    "ARMED_AT_MOST_NS",
+    "WAKE_LEAD_NS",
+    "Attempt",
+    "MainNow",
+    "MainThread",
+    "Verdict",
+    "withdraw_leftovers",
+]
 
 ARMED_AT_MOST_NS = 20_000_000
-_PLEASE_STOP_BIT = 1 << 5  # _PY_EVAL_PLEASE_STOP_BIT
+# Bits of the eval breaker (pycore_ceval.h).
+_DROP_GIL = 1 << 0
+_SIGNALS = 1 << 1
+_CALLS = 1 << 2
+_ASYNC_EXCEPTION = 1 << 3
+_PLEASE_STOP = 1 << 5
 _POLL_S = 50e-6
-WAKE_LEAD_NS = 300_000
+WAKE_LEAD_NS = 150_000
 """How long before the end of a sleep a request is laid down."""
-_WAKE_SLACK_NS = 3_000_000  # the kernel may be late by a thousandth of a timeout
+_WAKE_SLACK_NS = 1_500_000  # the kernel may be late by a thousandth of a timeout
 
 
 class MainNow(StrEnum):
@@ -56,6 +75,8 @@ class Verdict(StrEnum):
 
     STARTED = "started"
     WITHDRAWN = "withdrawn"
+    ENDING = "ending"
+    """The interpreter is ending; a script would find its modules gone."""
     FOREIGN = "foreign"
     """A request that is not ours lies there; it is left alone."""
 
@@ -74,9 +95,12 @@ class MainThread:
 
     def __init__(self, runtime: Runtime, point: ProbePoint, *, stock: bool) -> None:
         """Watch ``point``; ``stock`` sends requests with ``sys.remote_exec``."""
+        self._runtime = runtime
         self._memory: Memory = runtime.memory
         self._pid = runtime.pid
         self._point = point
+        main = runtime.main_interpreter()
+        self._registered_at = main.address + runtime.offsets.interpreter_state_threads_main
         self._stock = stock
         self._wakes = WakeClock(runtime.pid, runtime.memory)
 
@@ -107,6 +131,10 @@ class MainThread:
             return True
         return False
 
+    def is_ending(self) -> bool:
+        """Return whether the interpreter has begun to end: it has no main thread any more."""
+        return self._memory.u64(self._registered_at) != self._point.thread
+
     def foreign_request(self) -> bytes | None:
         """Return the path of a request that lies there, None when there is none."""
         return self._point.script_path() if self._point.is_pending() else None
@@ -115,36 +143,35 @@ class MainThread:
         """Return the monotonic time at which its sleep ends by itself, None if unknown or never."""
         return self._wakes.next_wake_ns(self._pid)
 
-    def ask(
-        self, driver_path: str, *, wake_ns: int | None = None, lie_ns: int | None = None
-    ) -> Attempt:
+    def ask(self, driver_path: str, *, wake_ns: int | None = None) -> Attempt:
         """Arm a request and watch it until it starts or is withdrawn; never leaves it armed.
 
-        ``wake_ns`` is the time just ahead at which the main thread wakes by itself. ``lie_ns``
-        lets the request lie there for so long even if the main thread is blocked: the user asked
-        for it and knows that a signal may be lost.
+        ``wake_ns`` is the time just ahead at which the main thread wakes by itself.
         """
         if self._point.is_pending():
             return Attempt(Verdict.FOREIGN, 0, 0)
-        armed_at = time.monotonic_ns()
-        until = armed_at + (ARMED_AT_MOST_NS if lie_ns is None else lie_ns)
+        if self.is_ending():
+            return Attempt(Verdict.ENDING, 0, 0)
         asleep_until = 0 if wake_ns is None else wake_ns + _WAKE_SLACK_NS
-        if lie_ns is not None:
-            asleep_until = until
-        try:
-            self._arm(driver_path, stock=wake_ns is None)
-            started = self._await_start(until, asleep_until)
-        finally:
-            # whatever happened, Ctrl-C included, nothing stays behind
-            left = self.withdraw()
-        passed = time.monotonic_ns() - armed_at
+        with _no_signals():
+            armed_at = time.monotonic_ns()
+            try:
+                self._arm(driver_path, stock=wake_ns is None)
+                started = self._await_start(armed_at, asleep_until)
+            finally:
+                # whatever happened, Ctrl-C included, nothing stays behind
+                left = self.withdraw(os.fsencode(driver_path))
+            passed = time.monotonic_ns() - armed_at
         verdict = Verdict.STARTED if started or not left else Verdict.WITHDRAWN
         return Attempt(verdict, passed, armed_at)
 
-    def withdraw(self) -> bool:
-        """Take a pending request back; True if it had not started."""
+    def withdraw(self, path: bytes) -> bool:
+        """Take a pending request for the script ``path`` back; True if it had not started.
+
+        A request for another script is left alone.
+        """
         try:
-            if not self._point.is_pending():
+            if not self._point.is_pending() or self._point.script_path() != path:
                 return False
             self._memory.write(self._point.pending_address, struct.pack("<i", 0))
         except TornReadError:
@@ -153,29 +180,65 @@ class MainThread:
 
     def _arm(self, driver_path: str, *, stock: bool) -> None:
         # The stock call takes over 100 us to find its way: too long for a thread about to wake.
-        if self._stock and stock:
+        if self._stock and stock and len(self._runtime.interpreters()) == 1:
+            # (with more of them it would ask the newest one)
             try:
                 sys.remote_exec(self._pid, driver_path)
             except RuntimeError, OSError, ValueError:
                 # It looks the binary up by its path, and only under our own version's rules.
                 self._stock = False
             else:
+                self._break()
                 return
         point, memory = self._point, self._memory
         memory.write(point.script_path_address, os.fsencode(driver_path) + b"\0")
         memory.write(point.pending_address, struct.pack("<i", 1))
-        # One byte only: the bytes above it hold the instrumentation version.
-        breaker = memory.read(point.eval_breaker_address, 1)[0]
-        memory.write(point.eval_breaker_address, bytes([breaker | _PLEASE_STOP_BIT]))
+        self._break()
 
-    def _await_start(self, until: int, asleep_until: int) -> bool:
+    def _break(self) -> None:
+        """Have the main thread stop at its next instruction that looks for such a wish.
+
+        What the target itself writes between our read and our write is lost. So all is wished
+        for that does no harm where there is nothing to do: a signal must not have to wait for the
+        next one. To give up the GIL is never wished for, that would hang without a taker; whoever
+        wants it asks again. Only one byte is written: those above it hold the instrumentation
+        version. (``sys.remote_exec`` writes back all eight as it has read them.)
+        """
+        address = self._point.eval_breaker_address
+        breaker = self._memory.read(address, 1)[0] & ~_DROP_GIL
+        wishes = _PLEASE_STOP | _SIGNALS | _CALLS | _ASYNC_EXCEPTION
+        self._memory.write(address, bytes([breaker | wishes]))
+
+    def _await_start(self, armed_at: int, asleep_until: int) -> bool:
         """Return whether it started; False as soon as it has to be withdrawn."""
         while self._point.is_pending():
             now = time.monotonic_ns()
-            if now >= until:
+            if now - armed_at >= ARMED_AT_MOST_NS:
                 return False
-            if now >= asleep_until and self.now() is MainNow.BLOCKED:
+            if self.is_ending() or (now >= asleep_until and self.now() is MainNow.BLOCKED):
                 return False
             # No spinning: the target may need this very CPU to wake up on.
             time.sleep(_POLL_S)
         return True
+
+
+def withdraw_leftovers(main: MainThread, target: Identity) -> tuple[str, ...]:
+    """Withdraw what a killed snapshotter left armed, remove its files, and return their paths.
+
+    The caller must hold the lock that keeps other controllers out.
+    """
+    pending = main.foreign_request()
+    for spool in leftovers(target):
+        if pending is not None and pending.startswith(os.fsencode(f"{spool.path_in_target}/")):
+            main.withdraw(pending)
+    return clean(target)
+
+
+@contextlib.contextmanager
+def _no_signals() -> Iterator[None]:
+    """Keep our own signals waiting: none may end us, or this thread's work, between two writes."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

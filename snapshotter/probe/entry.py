@@ -34,8 +34,18 @@ def enter(request_path: str, space: dict[str, Any]) -> None:
         _begin(request_path, space, handed_over)
     finally:
         if not handed_over:
-            # the functions in it refer back to it: without this each dump would leave a cycle
-            space.clear()
+            empty(space)
+
+
+def empty(space: dict[str, Any]) -> None:
+    """Empty a namespace of ours: its functions refer back to it, each dump would leave a cycle.
+
+    The builtins stay: another request may come before we have returned, and CPython looks for
+    them in the namespace that it interrupts.
+    """
+    for name in [*space]:
+        if name != "__builtins__":
+            del space[name]
 
 
 def _begin(request_path: str, space: dict[str, Any], handed_over: list[bool]) -> None:

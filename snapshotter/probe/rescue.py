@@ -17,8 +17,6 @@ import posix
 import sys
 from typing import TYPE_CHECKING
 
-from .pack import pack_bin, pack_map, pack_text
-
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
@@ -27,8 +25,8 @@ __all__ = ["INTERRUPTED", "hand_on"]
 
 INTERRUPTED = "a signal came, and was handed on"
 _TYPE: Any = ().__class__.__class__
-_PYTHON_FUNCTION: Any = (lambda: 0).__class__
-_METHOD: Any = (lambda: 0).__get__(0).__class__
+_PLAIN_FUNCTION: Any = (lambda: 0).__class__
+_BOUND_METHOD: Any = (lambda: 0).__get__(0).__class__
 _OPEN_READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _OPEN_WRITE = posix.O_WRONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _SIGINT = 2
@@ -61,8 +59,10 @@ def hand_on(
             if failed.__traceback__ is not None and failed.__traceback__.tb_next is not None:
                 raise  # of another handler
             rest.append(number)
-    # the functions in it refer back to it
-    space.clear()
+    # its functions refer back to it; the builtins stay for a request that interrupts us
+    for name in [*space]:
+        if name != "__builtins__":
+            del space[name]
     # The interpreter looks for signals after each call, but not here, where C code calls: the
     # handler runs as soon as the application does.
     [*map(trip, rest)]
@@ -108,9 +108,9 @@ def _signal_behind(
         for number in value if _TYPE(value) is _TYPE(()) else (value,):
             if _TYPE(number) is _TYPE(1) and 0 < number <= _LAST_SIGNAL:
                 handler = _signal.getsignal(number)
-                if _TYPE(handler) is _METHOD:
+                if _TYPE(handler) is _BOUND_METHOD:
                     handler = handler.__func__
-                if _TYPE(handler) is _PYTHON_FUNCTION:
+                if _TYPE(handler) is _PLAIN_FUNCTION:
                     if handler.__code__ is frame.f_code:
                         return number
                 elif handler is not None and _TYPE(handler) is not _TYPE(1):
@@ -136,10 +136,13 @@ def _tell(directory: str, what: str) -> None:
         posix.close(descriptor)
     if posix.stat(request["reply"]).st_size:
         return
-    nonce = pack_bin(request["nonce"])
-    said = pack_text("nonce") + nonce + pack_text("failed") + pack_text(what)
+    # msgpack: a map of three pairs, short texts and bytes
+    text = what.encode()
+    said = b"\xd9" + len(text).to_bytes(1, "big") + text
+    nonce = b"\xc4" + len(request["nonce"]).to_bytes(1, "big") + request["nonce"]
+    reply = b"\x83\xa5nonce" + nonce + b"\xa6failed" + said + b"\xa3end" + nonce
     descriptor = posix.open(request["reply"], _OPEN_WRITE)
     try:
-        posix.write(descriptor, pack_map(3) + said + pack_text("end") + nonce)
+        posix.write(descriptor, reply)
     finally:
         posix.close(descriptor)

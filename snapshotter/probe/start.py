@@ -40,7 +40,7 @@ def begin(space: dict[str, Any], held: dict[int, bool], place: Place) -> None:
     """
     pid, directory, parts = place
     if posix.getpid() != pid:
-        space.clear()
+        _empty(space)
         return
     path = directory + "/request"
     request = marshal.loads(_content(path, 0, _REQUEST_SIZE))  # noqa: S302 - ours
@@ -91,6 +91,7 @@ def _work_here(space: dict[str, Any], held: dict[int, bool], work: tuple[str, by
     raises must do so in the application's own frames.
     """
     signals = _signal
+    empty = _empty
     restore = _SIG_SETMASK
     before = signals.pthread_sigmask(_SIG_BLOCK, signals.valid_signals())
     try:
@@ -98,7 +99,7 @@ def _work_here(space: dict[str, Any], held: dict[int, bool], work: tuple[str, by
         space["enter"](work[0], space)
     finally:
         try:
-            space.clear()
+            empty(space)
             for number in signals.sigpending():
                 kind = ().__class__.__class__(signals.getsignal(number))
                 # only where Python code handles it: the others do not concern our frames
@@ -109,6 +110,13 @@ def _work_here(space: dict[str, Any], held: dict[int, bool], work: tuple[str, by
             signals.pthread_sigmask(restore, before)
     if False in held.values():
         raise InterruptedError  # the driver sees to them
+
+
+def _empty(space: dict[str, Any]) -> None:
+    # all but the builtins: another request may interrupt us, and needs them
+    for name in [*space]:
+        if name != "__builtins__":
+            del space[name]
 
 
 def _load(space: dict[str, Any], code: bytes) -> None:

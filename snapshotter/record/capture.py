@@ -14,14 +14,15 @@ from snapshotter.attach.inject import Injector, Outcome
 from snapshotter.attach.namespaces import credentials, shares_our_view
 from snapshotter.attach.preflight import inside_problem
 from snapshotter.attach.process import identify, process_info, still_same
-from snapshotter.attach.protocol import MainThread
+from snapshotter.attach.protocol import MainThread, withdraw_leftovers
 from snapshotter.attach.reply import InsideView, ReplyError, decode_reply
 from snapshotter.attach.request import Question, check_locals, check_variable
 from snapshotter.attach.spool import Spool
-from snapshotter.errors import ProcessEndedError, SnapshotterError
+from snapshotter.errors import ProcessEndedError, SnapshotterError, TornReadError
 from snapshotter.model import MainState
 from snapshotter.outside.memory import Memory
 from snapshotter.outside.origin import Origins
+from snapshotter.outside.procfs import thread_ids
 from snapshotter.outside.runtime import Runtime
 from snapshotter.outside.view import OutsideReader
 from snapshotter.record.blocked import BlockedSince
@@ -98,7 +99,10 @@ class Observer:
         self.close()
 
     def close(self) -> None:
-        """Remove what was laid down for the target; nothing of ours is armed at this point."""
+        """Remove what was laid down for the target, once nothing of ours is armed."""
+        if self._injector is not None:
+            self._injector.settle()
+            self._injector = None
         if self._spool is not None:
             self._spool.remove()
             self._spool = None
@@ -120,7 +124,7 @@ class Observer:
         """Take one snapshot. Raises ProcessEndedError, NoSnapshotError."""
         captured_at_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
         process = process_info(self._runtime.pid, self._runtime.version_text, self._identity)
-        outside = self._reader.read()
+        outside = self._outside()
         outside = replace(outside, main_detail=self._blocked.describe(outside))
         inside, outcome = self._inside(outside)
         views = Views(
@@ -136,6 +140,16 @@ class Observer:
         )
         return merge(views, self._names)
 
+    def _outside(self) -> OutsideView:
+        try:
+            return self._reader.read()
+        except TornReadError as error:
+            # the memory of a process that ends goes piece by piece
+            ended = self.ended()
+            if ended is None:
+                raise
+            raise ProcessEndedError(ended) from error
+
     def _inside(self, outside: OutsideView) -> tuple[InsideView | None, Outcome]:
         """Ask the target, unless something forbids it; the reason stands in the outcome."""
         problem = _NEVER.get(outside.main)
@@ -147,7 +161,7 @@ class Observer:
             if not locked:
                 held = "another snap is asking this process at the moment"
                 return None, Outcome(None, b"", problem=held)
-            outcome = self._ask(len(outside.threads))
+            outcome = self._ask()
         if outcome.reply is None:
             return None, outcome
         try:
@@ -156,13 +170,7 @@ class Observer:
             sentence = f"the target's reply cannot be believed: {error}"
             return None, replace(outcome, reply=None, problem=sentence)
 
-    def _ask(self, os_threads: int) -> Outcome:
-        try:
-            injector = self._prepared()
-        except ProcessEndedError:
-            raise
-        except SnapshotterError as error:
-            return Outcome(None, b"", problem=error.message)
+    def _ask(self) -> Outcome:
         options = self._options
         question = Question(
             nonce=b"",
@@ -171,16 +179,19 @@ class Observer:
             deadline_ns=0,
             slice_ns=options.max_pause_ns,
             carrier=options.carrier,
-            os_threads=os_threads,
+            os_threads=len(thread_ids(self._runtime.pid)),
             locals=options.locals,
             values=options.values,
             variables=options.variables,
             stdlib=self._origins.prefixes,
             reply_path="",
         )
-        return injector.ask(
-            question, patience_ns=options.patience_ns, wait_inside_ns=options.wait_inside_ns
-        )
+        try:
+            return self._prepared().ask(question, patience_ns=options.patience_ns)
+        except ProcessEndedError:
+            raise
+        except SnapshotterError as error:
+            return Outcome(None, b"", problem=_fragment(error.message))
 
     def _prepared(self) -> Injector:
         """Lay down spool and probe with the first request, so that opening leaves nothing."""
@@ -190,12 +201,17 @@ class Observer:
         point = runtime.main_probe_point()
         if point is None:
             raise SnapshotterError("there is no main thread any more")
+        main = MainThread(runtime, point, stock=_stock_works(runtime))
+        withdraw_leftovers(main, self._identity)
         owner = credentials(runtime.pid)
         self._spool = Spool.create(runtime.pid, self._identity, owner.uid, owner.gid)
-        stock = _stock_works(runtime)
-        main = MainThread(runtime, point, stock=stock)
-        injector = Injector(main, self._spool, is_at_work=self._carrier_at_work)
-        injector.prepare(version=runtime.version, pid=runtime.pid, inner_pid=runtime.inner_pid)
+        try:
+            injector = Injector(main, self._spool, is_at_work=self._carrier_at_work)
+            injector.prepare(version=runtime.version, pid=runtime.pid, inner_pid=runtime.inner_pid)
+        except BaseException:
+            self._spool.remove()
+            self._spool = None
+            raise
         self._injector = injector
         return injector
 
@@ -227,12 +243,16 @@ class Observer:
                 fcntl.flock(self._memory.fd, fcntl.LOCK_UN)
 
 
+def _fragment(sentence: str) -> str:
+    """Make a sentence fit behind a colon."""
+    return (sentence[:1].lower() + sentence[1:]).removesuffix(".")
+
+
 def _stock_works(runtime: Runtime) -> bool:
     """Whether ``sys.remote_exec`` can reach the main thread of interpreter 0 of this target."""
     return (
         runtime.version == sys.version_info[:2]
         and not runtime.free_threaded
         and sys.is_remote_debug_enabled()
-        and len(runtime.interpreters()) == 1  # it would ask the newest one
         and shares_our_view(runtime.pid)
     )
