@@ -18,7 +18,7 @@ from snapshotter.analysis.changes import (
     VariableChange,
 )
 from snapshotter.analysis.diff import diff
-from snapshotter.analysis.dwell import Dwell, dwell
+from snapshotter.analysis.dwell import Dwell, Stretch, dwell
 from snapshotter.analysis.idle import CATALOGUE, IdlePattern, idle_reason, parse_pattern
 from snapshotter.analysis.movement import CounterDelta, Movement, movement
 from snapshotter.analysis.recordings import RecordingDiff, diff_recordings
@@ -44,6 +44,7 @@ __all__ = [
     "Row",
     "Seen",
     "SignatureShare",
+    "Stretch",
     "TaskChange",
     "TaskChanges",
     "ThreadChange",

@@ -137,6 +137,11 @@ class LocalChange:
     more: int = 0
     """Further differences beyond the bound of the comparison."""
 
+    @property
+    def is_rebound(self) -> bool:
+        """Whether it is only another object with an equal value."""
+        return _only_rebound(self.changes)
+
 
 @dataclass(frozen=True, slots=True)
 class Resize:
@@ -227,6 +232,15 @@ class VariableChange:
     changes: tuple[ValueChange, ...]
     more: int = 0
 
+    @property
+    def is_rebound(self) -> bool:
+        """Whether it is only another object with an equal value."""
+        return _only_rebound(self.changes)
+
+
+def _only_rebound(changes: tuple[ValueChange, ...]) -> bool:
+    return all(change.change is Change.REBOUND for change in changes)
+
 
 @dataclass(frozen=True, slots=True)
 class SignatureShare:
@@ -272,6 +286,16 @@ class Diff:
     not_compared: tuple[str, ...] = ()
 
     @property
+    def changed_locals(self) -> tuple[LocalChange, ...]:
+        """The locals with another value: an equal one in another object tells a reader nothing."""
+        return tuple(each for each in self.locals if not each.is_rebound)
+
+    @property
+    def changed_variables(self) -> tuple[VariableChange, ...]:
+        """The variables with another value."""
+        return tuple(each for each in self.variables if not each.is_rebound)
+
+    @property
     def nothing_changed(self) -> bool:
         """Whether what a program does is as before; counters that always run are no change."""
         threads = any(each.change or each.movement is Movement.MOVED for each in self.threads)
@@ -285,7 +309,7 @@ class Diff:
             or figures
             or shares
             or tasks
-            or self.locals
-            or self.variables
+            or self.changed_locals
+            or self.changed_variables
             or self.gc_settings
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from snapshotter.analysis.align import ThreadIndex, same_incarnation
@@ -20,7 +21,22 @@ if TYPE_CHECKING:
 
     from snapshotter.model import Snapshot, Thread
 
-__all__ = ["Dwell", "dwell"]
+__all__ = ["Dwell", "Stretch", "dwell"]
+
+_PROOFS = (Movement.FROZEN, Movement.SPINNING)
+"""What no chance explains; a run of any other class may end in a stretch of one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Successive snapshots, the last of which is the newest; ``duration_ns`` is a lower bound."""
+
+    since_ns: int
+    """Unix time of its first snapshot."""
+    duration_ns: int
+    snapshots: int
+    movement: Movement | None
+    counters: CounterDelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,18 @@ class Dwell:
     """What the kernel did with it over the whole run."""
     arrived: bool = False
     """Whether the snapshot before the run has it elsewhere, or has not got it at all."""
+    tail: Stretch | None = None
+    """The end of the run, where that is frozen or spinning and the whole of it is not.
+
+    A thread that came by this place once before, by chance, and then hangs there has such a run.
+    """
+
+    @property
+    def strongest(self) -> Stretch:
+        """What tells most about it: the tail, else the whole run."""
+        return self.tail or Stretch(
+            self.since_ns, self.duration_ns, self.snapshots, self.movement, self.counters
+        )
 
 
 def dwell(snapshots: Sequence[Snapshot]) -> tuple[Dwell, ...]:
@@ -62,21 +90,48 @@ def dwell(snapshots: Sequence[Snapshot]) -> tuple[Dwell, ...]:
 def _run_of(
     thread: Thread, newest: Snapshot, earlier: Sequence[tuple[Snapshot, ThreadIndex]]
 ) -> Dwell:
-    first, first_thread, count = newest, thread, 1
+    run = [(newest, thread)]
     for snapshot, index in earlier:
         found = index.find(thread)
-        if found is None or not _stands_with(found, first_thread, thread):
+        if found is None or not _stands_with(found, run[-1][1], thread):
             break
-        first, first_thread, count = snapshot, found, count + 1
+        run.append((snapshot, found))
+    whole = _stretch(run)
     return Dwell(
         thread=thread,
+        since_ns=whole.since_ns,
+        duration_ns=whole.duration_ns,
+        snapshots=whole.snapshots,
+        movement=whole.movement,
+        counters=whole.counters,
+        arrived=len(run) <= len(earlier),
+        tail=_tail(run, whole.movement),
+    )
+
+
+def _stretch(run: Sequence[tuple[Snapshot, Thread]]) -> Stretch:
+    """Measure a run, the newest first."""
+    (newest, thread), (first, first_thread) = run[0], run[-1]
+    single = len(run) == 1
+    return Stretch(
         since_ns=first.captured_at_ns,
         duration_ns=newest.monotonic_ns - first.monotonic_ns,
-        snapshots=count,
-        movement=None if count == 1 else movement(first_thread, thread),
-        counters=None if count == 1 else counter_delta(first_thread, thread),
-        arrived=count <= len(earlier),
+        snapshots=len(run),
+        movement=None if single else movement(first_thread, thread),
+        counters=None if single else counter_delta(first_thread, thread),
     )
+
+
+def _tail(run: Sequence[tuple[Snapshot, Thread]], whole: Movement | None) -> Stretch | None:
+    """Return the longest end of a run each step of which is of one proved class."""
+    if len(run) == 1:
+        return None
+    steps = [movement(older, newer) for (_, newer), (_, older) in pairwise(run)]
+    kind = steps[0]
+    if kind not in _PROOFS or kind is whole:
+        return None
+    length = sum(1 for _ in takewhile(lambda step: step is kind, steps))
+    return _stretch(run[: length + 1])
 
 
 def _stands_with(earlier: Thread, successor: Thread, newest: Thread) -> bool:

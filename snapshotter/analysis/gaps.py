@@ -29,7 +29,10 @@ def gaps(
 ) -> Iterator[str]:
     """Say what was not compared and why."""
     if elapsed.ns < 0:
-        yield "Rates were not computed: the baseline is newer than the snapshot it is compared to."
+        yield (
+            "The baseline is the newer of the two: changes are told backwards in time,"
+            " without rates."
+        )
     elif elapsed.ns == 0:
         yield "Rates were not computed: both snapshots are of the same instant."
     yield from _thread_gaps(pairs)

@@ -15,6 +15,7 @@ from snapshotter.analysis.changes import (
     ValueChange,
     VariableChange,
 )
+from snapshotter.analysis.signatures import MODULE_QUALNAME
 from snapshotter.analysis.values import compare_values
 from snapshotter.model import Kind, Origin, View
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from snapshotter.analysis.changes import Elapsed
     from snapshotter.model import Frame, Local, Snapshot, Thread, Value, Variable
 
-__all__ = ["local_changes", "resizes", "variable_changes"]
+__all__ = ["is_module_dunder", "local_changes", "resizes", "variable_changes"]
 
 _CONTAINERS = frozenset({Kind.LIST, Kind.DICT, Kind.SET, Kind.DEQUE, Kind.ARRAY, Kind.BYTES})
 
@@ -52,11 +53,20 @@ def _of_frame(
     baseline: Snapshot, current: Snapshot, thread: Thread, old: Frame, new: Frame
 ) -> Iterator[LocalChange]:
     for was, now in align_locals(old, new):
+        local = now or was
+        if local is None or is_module_dunder(new, local):
+            continue
         changes, more = _one_sided_or_compared(baseline, current, was, now)
         if (was is None and old.locals_missing) or (now is None and new.locals_missing):
             continue
-        if changes and (local := now or was) is not None:
+        if changes:
             yield LocalChange(thread, new, local.name, changes, more)
+
+
+def is_module_dunder(frame: Frame, local: Local) -> bool:
+    """Tell whether it is a name that every module has (``__spec__``): it tells nothing of one."""
+    dunder = local.name.startswith("__") and local.name.endswith("__")
+    return dunder and frame.qualname == MODULE_QUALNAME
 
 
 def _one_sided_or_compared(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from snapshotter.model import Frame, Thread
 
 __all__ = [
+    "MODULE_QUALNAME",
     "CallSignature",
     "Group",
     "PlaceSignature",
@@ -24,6 +25,9 @@ __all__ = [
     "module_of",
     "place_signature",
 ]
+
+MODULE_QUALNAME = "<module>"
+"""What CPython calls the code of a module itself."""
 
 type PlaceSignature = tuple[tuple[str, str, int | None], ...]
 """S1: (filename, qualname, line) of all frames, innermost first."""

@@ -100,7 +100,7 @@ _CLASS_ORDER = (Movement.FROZEN, Movement.SPINNING, Movement.POLLING, Movement.R
 
 
 def _rank(row: Row) -> tuple[bool, bool, int, int, bool, int]:
-    run = row.dwell
+    run = None if row.dwell is None else row.dwell.strongest
     kind = None if run is None else run.movement
     order = _CLASS_ORDER.index(kind) if kind in _CLASS_ORDER else len(_CLASS_ORDER)
     duration = 0 if run is None else run.duration_ns

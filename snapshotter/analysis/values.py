@@ -67,7 +67,7 @@ class _Comparison:
         old, new = before.value, after.value
         if _differs_itself(old, new):
             self.found.append(ValueChange(path, Change.CHANGED, before, after))
-        if old.type == new.type and old.kind is new.kind:
+        if _same_type(old, new):
             self._compare_members(before, after, path, depth)
 
     def _compare_members(self, before: Seen, after: Seen, path: str, depth: int) -> None:
@@ -90,11 +90,17 @@ class _Comparison:
 
 def _differs_itself(old: Value, new: Value) -> bool:
     """Tell whether two values differ apart from their members."""
-    if (old.type, old.kind) != (new.type, new.kind) or old.length != new.length:
+    if not _same_type(old, new) or old.length != new.length:
         return True
     if Status.REDACTED in {old.status, new.status} or Status.UNREADABLE in {old.status, new.status}:
         return False
     return _scalar(old) != _scalar(new)
+
+
+def _same_type(old: Value, new: Value) -> bool:
+    """Compare types; one that a side does not know ("") is no difference."""
+    known = bool(old.type and new.type)
+    return old.kind is new.kind and (not known or old.type == new.type)
 
 
 def _scalar(value: Value) -> tuple[type, object]:

@@ -6,8 +6,28 @@ import pytest
 
 from snapshotter.analysis import Change, Movement, diff, diff_recordings, dwell, timeline
 from snapshotter.analysis.timeline import Cell
-from snapshotter.model import GcState, Recording, Snapshot, TaskState
-from tests.support.samples import outside_only, recording, restarted, snapshot
+from snapshotter.model import (
+    Frame,
+    GcState,
+    Kind,
+    Local,
+    Recording,
+    Snapshot,
+    TaskState,
+    Value,
+)
+from tests.support.samples import (
+    APP,
+    BUSY,
+    POLL,
+    SPIN,
+    STILL,
+    frame,
+    outside_only,
+    recording,
+    restarted,
+    snapshot,
+)
 
 
 def movements(before: Snapshot, after: Snapshot) -> dict[str | None, Movement | None]:
@@ -84,7 +104,9 @@ def test_diff_of_a_snapshot_with_itself_finds_nothing() -> None:
 def test_diff_in_the_wrong_order_says_so_and_has_no_rates() -> None:
     found = diff(snapshot(1), snapshot(0))
     assert found.process[0].rate_per_s is None
-    assert any("newer" in sentence for sentence in found.not_compared)
+    assert [each for each in found.not_compared if "newer" in each] == [
+        "The baseline is the newer of the two: changes are told backwards in time, without rates."
+    ]
 
 
 def test_diff_of_two_incarnations_compares_signatures_only() -> None:
@@ -132,6 +154,34 @@ def test_locals_left_out_for_a_reason_are_not_called_removed() -> None:
     assert {each.name for each in found if each.thread.name == "collector"} == {"self"}
 
 
+def with_frames(whole: Snapshot, *frames: Frame, values: tuple[Value, ...]) -> Snapshot:
+    one = replace(whole.threads[2], frames=frames)
+    return replace(whole, threads=(one,), values=values, variables=())
+
+
+def test_names_that_every_module_has_are_not_compared() -> None:
+    def at(spec: str, rows: int) -> Snapshot:
+        module = frame(f"{APP}/main.py:9", "<module>", Local("__spec__", 0), Local("rows", 1))
+        values = (Value(Kind.STR, "str", length=1, value=spec), Value(Kind.INT, "int", value=rows))
+        return with_frames(snapshot(), module, values=values)
+
+    assert [each.name for each in diff(at("a", 1), at("b", 2)).locals] == ["rows"]
+    assert diff(at("a", 1), at("b", 1)).nothing_changed
+
+
+def test_another_object_with_the_same_value_is_kept_but_no_change() -> None:
+    def at(address: int) -> Snapshot:
+        values = (Value(Kind.LIST, "list", length=0, identity=address),)
+        return with_frames(
+            snapshot(), frame(f"{APP}/a.py:9", "run", Local("prices", 0)), values=values
+        )
+
+    found = diff(at(1), at(2))
+    assert [each.name for each in found.locals] == ["prices"]
+    assert found.changed_locals == ()
+    assert found.nothing_changed
+
+
 def test_dwell_measures_unbroken_runs() -> None:
     runs = {run.thread.name: run for run in dwell(recording(4).snapshots)}
     stuck = runs["worker-7"]
@@ -140,6 +190,47 @@ def test_dwell_measures_unbroken_runs() -> None:
     assert not stuck.arrived
     assert (runs["parser-1"].snapshots, runs["parser-1"].movement) == (1, None)
     assert runs["parser-1"].arrived
+
+
+def shots_of(*deltas: tuple[int, int, int]) -> list[Snapshot]:
+    """Return snapshots of a thread at one place, one more than (voluntary, involuntary, cpu)."""
+    shots = []
+    sums = (0, 0, 0)
+    for step, delta in enumerate(((0, 0, 0), *deltas)):
+        sums = (sums[0] + delta[0], sums[1] + delta[1], sums[2] + delta[2])
+        whole = snapshot(step)
+        stuck = next(each for each in whole.threads if each.name == "worker-7")
+        assert stuck.counters
+        counters = replace(
+            stuck.counters,
+            voluntary_switches=sums[0],
+            involuntary_switches=sums[1],
+            cpu_ns=sums[2],
+        )
+        shots.append(replace(whole, threads=(replace(stuck, counters=counters),)))
+    return shots
+
+
+def test_dwell_tells_the_proof_at_its_end_apart_from_the_whole_run() -> None:
+    (run,) = dwell(shots_of(POLL, STILL, STILL, STILL))
+    assert (run.snapshots, run.movement) == (5, Movement.POLLING)
+    assert run.tail is not None
+    assert (run.tail.snapshots, run.tail.movement) == (4, Movement.FROZEN)
+    assert run.tail.duration_ns == 90_000_000_000
+    assert run.tail.since_ns == run.since_ns + 30_000_000_000
+    assert run.strongest == run.tail
+    (row,) = timeline(shots_of(POLL, STILL, STILL, STILL))
+    assert row.dwell == run
+
+
+def test_dwell_has_no_tail_where_the_whole_run_is_of_one_class() -> None:
+    for deltas in ((STILL, STILL), (POLL, POLL), (STILL, POLL), (BUSY, POLL), (SPIN, SPIN)):
+        (run,) = dwell(shots_of(*deltas))
+        assert run.tail is None
+        assert run.strongest.movement is run.movement
+    (run,) = dwell(shots_of(BUSY, SPIN))
+    assert run.tail is not None
+    assert run.tail.movement is Movement.SPINNING
 
 
 def test_dwell_ends_where_the_thread_was_away() -> None:

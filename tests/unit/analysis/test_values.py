@@ -102,3 +102,10 @@ def test_differences_are_bounded_and_counted() -> None:
     new = seen({f"k{n}": 1 for n in range(30)}, shown=30)
     found, more = compare_values(old, new)
     assert (len(found), more) == (MAX_CHANGES, 30 - MAX_CHANGES)
+
+
+def test_a_type_that_one_side_does_not_know_is_no_difference() -> None:
+    table = (Value(Kind.NONE, "NoneType"), Value(Kind.NONE, ""), Value(Kind.INT, "", value=3))
+    assert changes(Seen(table, 0), Seen(table, 1)) == []
+    assert changes(seen(3), Seen(table, 2)) == []
+    assert changes(seen(4), Seen(table, 2)) == [("", "changed")]
