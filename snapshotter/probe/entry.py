@@ -6,10 +6,10 @@ import marshal
 import posix
 from typing import TYPE_CHECKING
 
-from .kinds import exact_text, name_of_type
+# the first import: when all are merged, no function may come before those of this module
 from .pristine import is_foreign, missing_builtins, pick
 from .stacks import application_frame, local_named
-from .survey import failure, run
+from .survey import failure, is_our_code, run, what_failed
 from .tools import block_signals, gather_tools
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BUSY", "enter"]
 
-OUR_FILENAME = "<snapshotter probe>"
 BUSY = "an earlier carrier is still at work"
 _READ_ONLY = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _WRITE_ONLY = posix.O_WRONLY | posix.O_TRUNC | posix.O_CLOEXEC | posix.O_NOFOLLOW
@@ -90,18 +89,6 @@ def carry(request: Request, tools: Tools, space: dict[str, Any]) -> None:
         space.clear()
 
 
-def what_failed(error: BaseException) -> str:
-    """The name of an exception and the last line of ours that it passed, for the controller."""
-    trace: Any = error.__traceback__
-    place = ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if _is_ours(trace.tb_frame):
-            place = " in " + exact_text(code.co_name, 100) + ":" + int.__repr__(trace.tb_lineno)
-        trace = trace.tb_next
-    return exact_text(name_of_type(type(error)), 100) + place
-
-
 def _read_request(path: str, tools: Tools) -> Request | None:
     loads = pick(marshal, ("loads",))
     if not loads:
@@ -131,7 +118,7 @@ def _another_carrier(tools: Tools) -> bytes | None:
     found = None
     for ident, frame in frames.items():
         at = application_frame(tools) if ident == own else frame
-        if at is not None and (ident == own or _is_ours(at)):
+        if at is not None and (ident == own or is_our_code(at.f_code)):
             found = _nonce_on_stack(at) or found
     at = frame = None
     frames.clear()
@@ -144,16 +131,11 @@ def _nonce_on_stack(frame: Any) -> bytes | None:
     for _ in range(_DEEPEST):
         if frame is None:
             break
-        if _is_ours(frame):
+        if is_our_code(frame.f_code):
             request = local_named(frame, "request")
             found = request["nonce"] if type(request) is dict else found or b""
         frame = frame.f_back
     return found
-
-
-def _is_ours(frame: Any) -> bool:
-    filename = frame.f_code.co_filename  # may be of a subclass of str: no == then
-    return type(filename) is str and filename == OUR_FILENAME
 
 
 def _wants_thread(request: Request, tools: Tools) -> bool:

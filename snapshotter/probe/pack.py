@@ -5,11 +5,8 @@ Source: the MessagePack specification (2013). Only what the reply needs, exact b
 
 from __future__ import annotations
 
-from .pristine import PROVED
-
 __all__ = ["pack_array", "pack_bin", "pack_float", "pack_int", "pack_map", "pack_text", "pack_word"]
 
-assert PROVED  # noqa: S101 - the functions below must not see replaced builtins
 
 NIL = b"\xc0"
 FALSE = b"\xc2"

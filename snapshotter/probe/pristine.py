@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    "PROVED",
     "TYPE",
     "entry_named",
     "fresh_module",
@@ -92,8 +91,6 @@ def _put_back(kept: dict[str, Any]) -> None:
 
 # Functions made from here on see these builtins only, whatever the application has replaced.
 __builtins__: Any = pristine_builtins(__builtins__)  # type: ignore[arg-type,no-redef]
-PROVED = True
-"""Imported by modules that would else come before this one when all are merged."""
 
 
 def missing_builtins() -> list[str]:

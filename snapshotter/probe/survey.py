@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .budget import begin_slice, end_slice, next_slice, slice_length, spent
 from .figures import pack_gc, pack_interpreter
-from .kinds import catalogue_types, exact_text
+from .kinds import catalogue_types, exact_text, name_of_type
 from .names import thread_names
 from .nodes import forget_values
 from .pack import FALSE, NIL, TRUE, pack_array, pack_bin, pack_int, pack_map, pack_text
@@ -18,11 +18,14 @@ from .values import hide_known
 from .variables import pack_variables
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from .shapes import Request, Tools, Work
 
-__all__ = ["PROBE_VERSION", "run"]
+__all__ = ["OUR_FILENAME", "PROBE_VERSION", "failure", "is_our_code", "run", "what_failed"]
 
 PROBE_VERSION = "1"
+OUR_FILENAME = "<snapshotter probe>"
 _CODES_PER_CHECK = 16
 # Modules that are looked at if the application has loaded them.
 _MODULES = (
@@ -159,6 +162,24 @@ def failure(request: Request, what: str) -> bytes:
         + pack_text("end")
         + pack_bin(request["nonce"])
     )
+
+
+def what_failed(error: BaseException) -> str:
+    """The name of an exception and the last line of ours that it passed, for the controller."""
+    trace: Any = error.__traceback__
+    place = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if is_our_code(code):
+            place = " in " + exact_text(code.co_name, 100) + ":" + int.__repr__(trace.tb_lineno)
+        trace = trace.tb_next
+    return exact_text(name_of_type(type(error)), 100) + place
+
+
+def is_our_code(code: Any) -> bool:
+    """Whether a code object is one of the merged probe."""
+    filename = code.co_filename  # may be of a subclass of str: no == then
+    return type(filename) is str and filename == OUR_FILENAME
 
 
 def _array(rows: list[bytes]) -> bytes:

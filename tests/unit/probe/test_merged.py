@@ -14,12 +14,12 @@ import pytest
 from snapshotter.attach.compilers import PROBE_FILENAME
 from snapshotter.attach.payload import amalgamate
 from snapshotter.probe import pristine
-from snapshotter.probe.entry import OUR_FILENAME
+from snapshotter.probe.survey import OUR_FILENAME
 
 
 @cache
 def _source() -> str:
-    return amalgamate(entry="entry")
+    return amalgamate(entry="carrier")
 
 
 def _names_at_the_top(tree: ast.Module) -> set[str]:
