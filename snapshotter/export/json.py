@@ -187,7 +187,8 @@ def _outside(stack: OutsideStack | None, trees: ValueTrees) -> _Dict | None:
 
 def _gc(gc: GcState) -> _Dict:
     return {
-        **_plain(gc, "generations"),
+        **_plain(gc, "generations", "recent"),
+        "recent": [_plain(run) for run in gc.recent],
         "generations": [
             # Our own names win over what a later version of CPython may call its figures.
             {name: scalar(number) for name, number in generation.extra.items()}

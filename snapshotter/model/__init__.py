@@ -1,6 +1,6 @@
 """The nouns of snapshotter: frozen records of what a dump saw, without any behaviour of their own."""
 
-from snapshotter.model.gc import GcState, Generation
+from snapshotter.model.gc import Collection, GcState, Generation
 from snapshotter.model.process import Identity, ProcessInfo
 from snapshotter.model.recording import Missed, MissedReason, Recording, SkippedFile
 from snapshotter.model.snapshot import (
@@ -27,6 +27,7 @@ from snapshotter.model.values import Item, Kind, Status, Value
 
 __all__ = [
     "Capture",
+    "Collection",
     "Counters",
     "Frame",
     "GcState",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["GcState", "Generation"]
+__all__ = ["Collection", "GcState", "Generation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,24 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class Collection:
+    """One of the last runs of the collector, as 3.15 remembers them.
+
+    None where the run before it, which tells the difference, is no longer remembered.
+    """
+
+    generation: int
+    started_ns: int
+    """Monotonic time."""
+    duration_ns: int
+    heap_objects: int
+    """Objects that the collector knew when it began."""
+    collected: int | None = None
+    uncollectable: int | None = None
+    candidates: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GcState:
     """The collector as the ``gc`` module reports it; ``garbage`` is ``len(gc.garbage)``."""
 
@@ -38,3 +56,5 @@ class GcState:
     garbage: int | None = None
     callbacks: tuple[str, ...] = ()
     """Qualified names of the functions in ``gc.callbacks``."""
+    recent: tuple[Collection, ...] = ()
+    """The last runs in order of time, where the version remembers them."""

@@ -18,6 +18,7 @@ from snapshotter.model.limits import limits_for
 from snapshotter.outside.assembly import Assembly
 from snapshotter.outside.classes import ClassReader
 from snapshotter.outside.contents import write_node
+from snapshotter.outside.gc import GcReader
 from snapshotter.outside.heap import Heap
 from snapshotter.outside.layouts import ObjectLayout
 from snapshotter.outside.locals import LocalsReader
@@ -30,6 +31,7 @@ from snapshotter.outside.values import ValueTable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from snapshotter.model.gc import GcState
     from snapshotter.model.limits import Limits
     from snapshotter.model.snapshot import ValueLevel, Variable
     from snapshotter.model.values import Value
@@ -69,13 +71,15 @@ class OutsideDetails:
     variables: tuple[Variable, ...]
     names: dict[int, tuple[str | None, bool | None]]
     """Name and daemon flag of threads by ident, as ``threading`` knows them."""
+    gc: GcState | None
+    """None where the build keeps it differently, or it ran each time that it was read."""
     duration_ns: int
 
 
 class DetailsReader:
     """Reads one process again and again; types and code objects stay known."""
 
-    __slots__ = ("_classes", "_heap", "_locals", "_modules", "_pages", "_runtime")
+    __slots__ = ("_classes", "_gc", "_heap", "_locals", "_modules", "_pages", "_runtime")
 
     def __init__(self, runtime: Runtime, codes: CodeCache) -> None:
         """Prepare for ``runtime``, whose code objects are in ``codes``.
@@ -88,6 +92,7 @@ class DetailsReader:
         self._classes = ClassReader(runtime, self._heap)
         self._locals = LocalsReader(runtime, codes)
         self._modules = Modules(runtime, self._heap, self._classes)
+        self._gc = GcReader(runtime, self._heap, self._classes)
         self._check()
 
     def read(self, threads: Sequence[ThreadRef], wanted: Wanted) -> OutsideDetails:
@@ -122,8 +127,15 @@ class DetailsReader:
             values=assembly.scrubbed_values(),
             variables=tuple(assembly.variables[path] for path in wanted.variables),
             names=names,
+            gc=self._collector(),
             duration_ns=time.monotonic_ns() - started_ns,
         )
+
+    def _collector(self) -> GcState | None:
+        self._pages.forget()
+        with suppress(TornReadError):
+            return self._gc.read()
+        return None
 
     def _new_table(self, scrubber: Scrubber, wanted: Wanted, started_ns: int) -> ValueTable:
         self._pages.forget()

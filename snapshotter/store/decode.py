@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from snapshotter.model import (
     Capture,
+    Collection,
     GcState,
     Generation,
     Identity,
@@ -151,7 +152,25 @@ def _gc(document: _Document, strings: Sequence[str]) -> GcState | None:
         freeze_count=group.maybe_integer("freeze_count"),
         garbage=group.maybe_integer("garbage"),
         callbacks=group.texts("callbacks"),
+        recent=_gc_runs(document, strings),
     )
+
+
+def _gc_runs(document: _Document, strings: Sequence[str]) -> tuple[Collection, ...]:
+    if "gc_runs" not in document:  # written before there were any
+        return ()
+    table = Columns(document, "gc_runs", strings)
+    rows = zip(
+        table.integers("generation"),
+        table.integers("started_ns"),
+        table.integers("duration_ns"),
+        table.integers("heap_objects"),
+        table.maybe_integers("collected"),
+        table.maybe_integers("uncollectable"),
+        table.maybe_integers("candidates"),
+        strict=True,
+    )
+    return tuple(Collection(*row) for row in rows)
 
 
 def _generations(document: _Document, strings: Sequence[str]) -> tuple[Generation, ...]:

@@ -248,6 +248,22 @@ def _gc(gc: GcState | None, strings: Strings) -> dict[str, object]:
             ),
             *("generation", "name", "number"),
         ),
+        "gc_runs": columns(
+            (
+                (
+                    run.generation,
+                    run.started_ns,
+                    run.duration_ns,
+                    run.heap_objects,
+                    run.collected,
+                    run.uncollectable,
+                    run.candidates,
+                )
+                for run in (() if gc is None else gc.recent)
+            ),
+            *("generation", "started_ns", "duration_ns", "heap_objects"),
+            *("collected", "uncollectable", "candidates"),
+        ),
     }
 
 

@@ -83,6 +83,8 @@ nil, or a group: `enabled`, `freeze_count`?, `garbage`?, `callbacks` (array of t
 * `generations` table: `count`, `threshold`, `collections`, `collected`, `uncollectable`.
 * `generation_extra` table, further keys of `gc.get_stats()`: `generation` row, `name` s-index,
   `number` (int or float).
+* `gc_runs` table (may be absent), the last runs of the collector: `generation`, `started_ns`,
+  `duration_ns`, `heap_objects`, `collected`?, `uncollectable`?, `candidates`?.
 
 ### `process`
 A group: `pid`, `start_time_ns`, `uid`, `python`, `executable`, `cmdline` (array of texts), `cwd`?,

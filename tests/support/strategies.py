@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from snapshotter.model import (
     Capture,
+    Collection,
     Counters,
     Frame,
     GcState,
@@ -199,6 +200,17 @@ _generations = st.builds(
     ),
 )
 
+_collections = st.builds(
+    Collection,
+    generation=_counts,
+    started_ns=_counts,
+    duration_ns=_counts,
+    heap_objects=_counts,
+    collected=_maybe_counts,
+    uncollectable=_maybe_counts,
+    candidates=_maybe_counts,
+)
+
 gc_states: st.SearchStrategy[GcState] = st.builds(
     GcState,
     enabled=_flags,
@@ -206,6 +218,7 @@ gc_states: st.SearchStrategy[GcState] = st.builds(
     freeze_count=_maybe_counts,
     garbage=_maybe_counts,
     callbacks=_tuples(texts),
+    recent=_tuples(_collections),
 )
 
 _interpreters = st.builds(
