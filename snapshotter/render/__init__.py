@@ -3,7 +3,13 @@
 from snapshotter.render.diff import diff_view, recording_diff_view
 from snapshotter.render.doctor import doctor_view
 from snapshotter.render.dump import dump_view, find_threads, thread_view
-from snapshotter.render.lines import ended_line, missed_line, snapshot_line, trouble_line
+from snapshotter.render.lines import (
+    ended_line,
+    missed_line,
+    snapshot_line,
+    stopped_line,
+    trouble_line,
+)
 from snapshotter.render.live import LiveState, live_view
 from snapshotter.render.options import ViewOptions
 from snapshotter.render.processes import processes_view
@@ -25,6 +31,7 @@ __all__ = [
     "recording_view",
     "sanitize",
     "snapshot_line",
+    "stopped_line",
     "text",
     "thread_view",
     "trouble_line",

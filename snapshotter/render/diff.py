@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group as Renderables
 from rich.text import Text
 
-from snapshotter.analysis import Change, Unit
+from snapshotter.analysis import Unit
 from snapshotter.render.fit import (
     Folded,
     Hanging,
@@ -88,23 +88,29 @@ def _sides(diff: Diff) -> Iterator[Text]:
         )
     yield line(
         ("apart    ", EMPHASIS),
-        duration(diff.elapsed.ns),
+        duration(abs(diff.elapsed.ns)),
         (f"  by the {diff.elapsed.clock} clock", QUIET),
     )
 
 
-def change_parts(diff: Diff, *, cwd: str | None = None) -> Iterator[RenderableType]:
-    """Yield the sentences under their heading, and what was not compared."""
-    cwd = cwd or diff.current.process.cwd
-    when = instant(diff.baseline.captured_at_ns)
-    yield line(
-        ("What changed", HEADING), (f"  in {duration(diff.elapsed.ns)}, since {when}", QUIET)
-    )
-    found = list(change_sentences(diff, cwd=cwd))
+def change_parts(diff: Diff, *, brief: bool = False) -> Iterator[RenderableType]:
+    """Yield the sentences under their heading; unless ``brief``, what was not compared too."""
+    yield line(("What changed", HEADING), (f"  {_time_between(diff, brief=brief)}", QUIET))
+    found = list(change_sentences(diff, cwd=diff.current.process.cwd))
     yield from (_bullet(each) for each in found)
     if not found:
         yield _bullet(sentence("Nothing but counters that always run."))
-    yield from (_bullet(sentence((each, QUIET))) for each in diff.not_compared)
+    if not brief:
+        yield from (_bullet(sentence((each, QUIET))) for each in diff.not_compared)
+
+
+def _time_between(diff: Diff, *, brief: bool) -> str:
+    """Return "in 30 s, since …"; of a baseline that is the newer one "30 s earlier, before …"."""
+    when = instant(diff.baseline.captured_at_ns)
+    span = duration(abs(diff.elapsed.ns))
+    if diff.elapsed.ns < 0:
+        return f"{span} earlier, before {when}"
+    return f"in {span}" if brief else f"in {span}, since {when}"
 
 
 def _bullet(text: Text) -> RenderableType:
@@ -116,7 +122,7 @@ def figure_parts(diff: Diff) -> Iterator[RenderableType]:
     if not diff.same_process:
         yield from _share_parts(diff.signatures, diff.current.process.cwd)
         return
-    if diff.locals or diff.variables:
+    if diff.changed_locals or diff.changed_variables:
         yield blank()
         yield from _local_parts(diff)
     if diff.gc:
@@ -131,15 +137,16 @@ def figure_parts(diff: Diff) -> Iterator[RenderableType]:
 def _local_parts(diff: Diff) -> Iterator[RenderableType]:
     yield line(("Changed values", HEADING))
     frame: object = None
-    for change in diff.locals[:_MAX_LOCALS]:
+    changed = diff.changed_locals
+    for change in changed[:_MAX_LOCALS]:
         if (change.thread, change.frame) != frame:
             frame = (change.thread, change.frame)
             yield _local_place(change, diff)
         yield from _value_changes(change.name, change.changes, change.more)
-    left = len(diff.locals) - _MAX_LOCALS
+    left = len(changed) - _MAX_LOCALS
     if left > 0:
         yield line((f"  … {plural(left, 'local')} more", QUIET))
-    for variable in diff.variables:
+    for variable in diff.changed_variables:
         yield from _value_changes(variable.expression, variable.changes, variable.more, indent=2)
 
 
@@ -164,8 +171,6 @@ def _value_changes(
 def _words(change: ValueChange) -> tuple[str | Text | tuple[str, str], ...]:
     old = None if change.before is None else describe(change.before, width=_VALUE_WIDTH)
     new = None if change.after is None else describe(change.after, width=_VALUE_WIDTH)
-    if change.change is Change.REBOUND and new is not None:
-        return ("is another object with the same value: ", new)
     if old is None or new is None:
         return (f"{change.change}: ", new or old or "")
     delta = change.length_delta

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group as Renderables
 
+from snapshotter.analysis.signatures import module_of
+from snapshotter.model import View
 from snapshotter.render.diff import change_parts, figure_parts
 from snapshotter.render.fit import Facts, Hanging, blank, line, sentence
 from snapshotter.render.header import (
@@ -21,9 +23,16 @@ from snapshotter.render.tables import (
     collector_section,
     interpreter_section,
     tasks_section,
+    tasks_unseen,
     variables_section,
 )
-from snapshotter.render.threads import counter_facts, dwell_text, name_of, threads_section
+from snapshotter.render.threads import (
+    counter_facts,
+    dwell_text,
+    identity_words,
+    name_of,
+    threads_section,
+)
 from snapshotter.render.units import plural
 
 if TYPE_CHECKING:
@@ -54,7 +63,7 @@ def dump_view(
         *missing_lines(snapshot),
     ]
     if comparison is not None:
-        parts += [blank(), *change_parts(comparison, cwd=snapshot.process.cwd)]
+        parts += [blank(), *change_parts(comparison)]
     parts += snapshot_parts(snapshot, options=options, dwells=dwells)
     if comparison is not None:
         parts += figure_parts(comparison)
@@ -70,6 +79,9 @@ def snapshot_parts(
     if snapshot.tasks or snapshot.tasks_total:
         yield blank()
         yield tasks_section(snapshot)
+    elif View.INSIDE not in snapshot.capture.views and _runs_a_loop(snapshot):
+        yield blank()
+        yield tasks_unseen()
     if snapshot.variables:
         yield blank()
         yield variables_section(snapshot)
@@ -79,6 +91,11 @@ def snapshot_parts(
     if snapshot.interpreter is not None:
         yield blank()
         yield interpreter_section(snapshot.interpreter)
+
+
+def _runs_a_loop(snapshot: Snapshot) -> bool:
+    frames = (frame for thread in snapshot.threads for frame in thread.frames)
+    return any(module_of(frame.filename).startswith("asyncio.") for frame in frames)
 
 
 def find_threads(snapshot: Snapshot, wanted: str) -> tuple[Thread, ...]:
@@ -115,12 +132,8 @@ def thread_view(
 def _thread_parts(
     thread: Thread, snapshot: Snapshot, dwells: Sequence[Dwell]
 ) -> Iterator[RenderableType]:
-    words = [f"ident {thread.ident:#x}"]
-    words += [f"native {thread.native_id}"] if thread.native_id is not None else []
-    words += ["main thread"] if thread.is_main else []
-    words += ["daemon"] if thread.daemon else []
+    words = [f"ident {thread.ident:#x}", *identity_words(thread)]
     words += ["holds the GIL"] if thread.holds_gil else []
-    words += [f"interpreter {thread.interpreter}"] if thread.interpreter else []
     words.append(f"seen from {thread.view}")
     yield line((name_of(thread), EMPHASIS))
     yield Facts(words, prefix="  ")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from snapshotter.model import Frame
 
 __all__ = [
+    "SEPARATOR",
     "Facts",
     "Folded",
     "Hanging",
@@ -35,7 +36,8 @@ __all__ = [
 ]
 
 _ELLIPSIS = "…"
-_SEPARATOR = "  ·  "
+SEPARATOR = "  ·  "
+"""Between facts that stand side by side."""
 
 type Part = str | tuple[str, str] | Text
 
@@ -99,7 +101,7 @@ class Facts:
         width = options.max_width - len(self._prefix)
         row = ""
         for fact in self._facts:
-            joined = f"{row}{_SEPARATOR}{fact}" if row else fact
+            joined = f"{row}{SEPARATOR}{fact}" if row else fact
             if row and cell_len(joined) > width:
                 yield line(self._prefix, (row, self._style))
                 joined = fact

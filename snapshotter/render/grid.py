@@ -140,7 +140,8 @@ def _label(group: Sequence[Row]) -> str:
 
 
 def _age(row: Row) -> str:
-    return duration(row.dwell.duration_ns) if row.dwell and row.dwell.movement else ""
+    run = row.dwell and row.dwell.strongest
+    return duration(run.duration_ns) if run and run.movement else ""
 
 
 def _tail(row: Row, newest: Snapshot, *, width: int, ages: int) -> Iterator[tuple[str, str] | str]:
@@ -149,7 +150,7 @@ def _tail(row: Row, newest: Snapshot, *, width: int, ages: int) -> Iterator[tupl
     if run is None:
         yield "gone", QUIET
         return
-    kind = run.movement or (Movement.MOVED if run.arrived else Movement.UNKNOWN)
+    kind = run.strongest.movement or (Movement.MOVED if run.arrived else Movement.UNKNOWN)
     yield f"{_age(row):>{ages}}  "
     yield f"{kind.value:<{_CLASS_WIDTH}}", MOVEMENT[kind]
     place = row.idle or place_words(row.thread.frames, newest.process.cwd)

@@ -8,7 +8,7 @@ from snapshotter.model import MainState, View
 from snapshotter.render.fit import Facts, Hanging, clip, line, sentence
 from snapshotter.render.sanitize import sanitize
 from snapshotter.render.styles import BAD, EMPHASIS, WARN
-from snapshotter.render.units import duration, instant, plural, size
+from snapshotter.render.units import count, duration, instant, plural, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +22,7 @@ __all__ = [
     "command_of",
     "main_thread_line",
     "missing_lines",
+    "pause_words",
     "process_lines",
     "program_of",
     "views_of",
@@ -86,13 +87,7 @@ def capture_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
         (instant(snapshot.captured_at_ns), EMPHASIS),
         f", seen from {views_of(capture)}",
     )
-    costs = []
-    if capture.pause is not None:
-        slices = "" if capture.slices is None else f" in {plural(capture.slices, 'slice')}"
-        longest, total = duration(capture.pause.max_ns), duration(capture.pause.total_ns)
-        costs.append(f"pause {longest} at most, {total} in all{slices}")
-    elif View.INSIDE not in capture.views:
-        costs.append("no pause")
+    costs = list(pause_words(capture))
     costs += [f"delivered in {duration(capture.delivery_ns)}"] if capture.delivery_ns else []
     costs += [f"armed for {duration(capture.armed_ns)}"] if capture.armed_ns else []
     costs += [f"carried by {_carrier(capture.carrier)}"] if capture.carrier else []
@@ -100,6 +95,21 @@ def capture_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
     selection = [f"values {capture.values}", f"locals {capture.locals}"]
     selection += [f"seen within {duration(capture.skew_ns)}"] if capture.skew_ns else []
     yield Facts(selection)
+
+
+def pause_words(capture: Capture) -> Iterator[str]:
+    """Yield what the target felt: the longest time at a stretch, and all of it."""
+    pause = capture.pause
+    if pause is None:
+        if View.INSIDE not in capture.views:
+            yield "no pause"
+    elif capture.slices == 1:
+        yield f"pause: one slice of {duration(pause.max_ns)}"
+    else:
+        slices = "slice" if capture.slices is None else f"of {count(capture.slices)} slices"
+        yield (
+            f"pause: longest {slices} {duration(pause.max_ns)}, together {duration(pause.total_ns)}"
+        )
 
 
 def _carrier(carrier: str) -> str:
@@ -127,5 +137,11 @@ def missing_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
     capture = snapshot.capture
     if capture.complete and not capture.missing:
         return
-    for missing in capture.missing or ("The snapshot is not complete.",):
-        yield Hanging("", sentence(("missing: ", WARN), missing))
+    title = "Not in this snapshot:"
+    if len(capture.missing) == 1:
+        yield Hanging("", sentence((f"{title} ", WARN), *capture.missing))
+    elif not capture.missing:
+        yield line(("The snapshot is not complete.", WARN))
+    else:
+        yield line((title, WARN))
+        yield from (Hanging(" - ", sentence(each)) for each in capture.missing)

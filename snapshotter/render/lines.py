@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from snapshotter.analysis import Diff, IdlePattern
     from snapshotter.model import Missed, Snapshot
 
-__all__ = ["ended_line", "missed_line", "snapshot_line", "trouble_line"]
+__all__ = ["ended_line", "missed_line", "snapshot_line", "stopped_line", "trouble_line"]
 
 _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
@@ -72,7 +72,7 @@ def _changes(comparison: Diff | None) -> Iterator[tuple[str, str]]:
         "frozen": _standing(comparison, Movement.FROZEN),
         "spinning": _standing(comparison, Movement.SPINNING),
         "resized": len(comparison.resizes),
-        "locals": len(comparison.locals),
+        "locals": len(comparison.changed_locals),
         "tasks": 0 if comparison.tasks is None else len(comparison.tasks.changes),
     }
     counted = ("added", "removed", "moved", "resized", "locals", "tasks")
@@ -96,8 +96,13 @@ def trouble_line(sentence: str, *, now_ns: int) -> str:
 
 
 def ended_line(sentence: str, *, now_ns: int) -> str:
-    """Return one line about the end of the target or the watch."""
+    """Return one line about the end of the target."""
     return f"{_time(now_ns)} ended detail={_quoted(sentence)}"
+
+
+def stopped_line(reason: str, sentence: str, *, now_ns: int) -> str:
+    """Return one line about our own end; ``reason`` is one word."""
+    return f"{_time(now_ns)} stopped reason={reason} detail={_quoted(sentence)}"
 
 
 def _quoted(text: str) -> str:

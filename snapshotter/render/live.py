@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from snapshotter.model import View
+from snapshotter.render.diff import change_parts
 from snapshotter.render.fit import Facts, Hanging, blank, fold_left, line, sentence
-from snapshotter.render.header import main_thread_line, program_of, views_of
+from snapshotter.render.header import main_thread_line, pause_words, program_of, views_of
 from snapshotter.render.sanitize import sanitize
-from snapshotter.render.sentences import change_sentences
-from snapshotter.render.styles import EMPHASIS, HEADING, QUIET, WARN
+from snapshotter.render.styles import EMPHASIS, QUIET, WARN
 from snapshotter.render.units import clock, count, duration, plural, size
 
 if TYPE_CHECKING:
@@ -48,6 +47,9 @@ class LiveState:
     trouble: str | None = None
     """Why the last tick has no snapshot, or why nothing is written; one sentence."""
     ended: str | None = None
+    """Why there is nothing left to look at."""
+    stopped: str | None = None
+    """Why we look no longer."""
 
 
 def live_view(*states: LiveState) -> RenderableType:
@@ -132,13 +134,7 @@ def _last(snapshot: Snapshot) -> Iterator[RenderableType]:
     facts = [plural(len(snapshot.threads), "thread")]
     facts += [size(process.rss_bytes)] if process.rss_bytes is not None else []
     facts += [plural(process.fds, "fd")] if process.fds is not None else []
-    if capture.pause is not None:
-        facts.append(
-            f"pause {duration(capture.pause.max_ns)} at most,"
-            f" {duration(capture.pause.total_ns)} in all"
-        )
-    elif View.INSIDE not in capture.views:
-        facts.append("no pause")
+    facts += pause_words(capture)
     if snapshot.tick is not None and snapshot.tick.lateness_ns > 0:
         facts.append(f"{duration(snapshot.tick.lateness_ns)} late")
     yield Facts(facts)
@@ -149,17 +145,15 @@ def _changes(state: LiveState) -> Iterator[RenderableType]:
     if state.comparison is None:
         return
     yield blank()
-    yield line(("What changed", HEADING), (f"  in {duration(state.comparison.elapsed.ns)}", QUIET))
-    found = list(change_sentences(state.comparison, cwd=state.comparison.current.process.cwd))
-    yield from (Hanging(" - ", each) for each in found)
-    if not found:
-        yield Hanging(" - ", sentence("Nothing but counters that always run."))
+    yield from change_parts(state.comparison, brief=True)
 
 
 def _foot(state: LiveState) -> Iterator[RenderableType]:
     yield blank()
     if state.ended:
         yield Hanging("", sentence(("ended: ", WARN), state.ended))
+    elif state.stopped:
+        yield Hanging("", sentence(("recording ended: ", WARN), state.stopped))
     elif state.next_due_ns is not None:
         yield line((f"next snapshot {_countdown(state)}, Ctrl-C ends", QUIET))
     if state.path:

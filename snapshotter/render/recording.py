@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.console import Group as Renderables
@@ -119,7 +118,7 @@ def _head(recording: Recording) -> Iterator[RenderableType]:
     yield Facts(facts, style="")
     yield Facts(_costs(snapshots))
     if recording.ended:
-        yield Hanging("", sentence("ended: ", recording.ended))
+        yield Hanging("", sentence("recording ended: ", recording.ended))
 
 
 def _costs(snapshots: Sequence[Snapshot]) -> Iterator[str]:
@@ -127,7 +126,10 @@ def _costs(snapshots: Sequence[Snapshot]) -> Iterator[str]:
     if pauses:
         totals = [pause.total_ns for pause in pauses]
         longest = max(pause.max_ns for pause in pauses)
-        yield f"pause median {duration(round(median(totals)))} in all, {duration(longest)} at most"
+        yield (
+            f"pause: longest slice {duration(longest)};"
+            f" median of all slices of a dump together {duration(round(_median(totals)))}"
+        )
         span_ns = snapshots[-1].monotonic_ns - snapshots[0].monotonic_ns
         if span_ns > 0:
             yield f"{sum(totals) / span_ns * 100:.3f} % of the time"
@@ -136,6 +138,12 @@ def _costs(snapshots: Sequence[Snapshot]) -> Iterator[str]:
         yield f"{count(outside)} from outside only"
     levels = sorted({each.capture.values.value for each in snapshots})
     yield f"values {', '.join(levels)}"
+
+
+def _median(numbers: Sequence[int]) -> float:
+    """Return the median; the module statistics takes longer to import than a screen to draw."""
+    ordered, half = sorted(numbers), len(numbers) // 2
+    return ordered[half] if len(numbers) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def _trouble(recording: Recording) -> Iterator[RenderableType]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snapshotter.analysis import Change, Movement, Unit
-from snapshotter.analysis.signatures import place_signature
+from snapshotter.analysis.signatures import MODULE_QUALNAME, place_signature
 from snapshotter.model import Origin
 from snapshotter.render.fit import clip, fold_left, names_of, place_of, sentence
 from snapshotter.render.sanitize import sanitize
@@ -19,7 +19,7 @@ from snapshotter.render.styles import (
     QUIET,
     WARN,
 )
-from snapshotter.render.threads import name_of
+from snapshotter.render.threads import name_of, whole_run_words
 from snapshotter.render.units import (
     cores,
     count,
@@ -43,19 +43,36 @@ __all__ = ["change_sentences", "place_words", "stay_sentences"]
 MAX_RESIZES = 12
 _MAX_PLACE = 60
 _MAX_NAME = 40
+_SCRIPT_DIRECTORIES = frozenset({"bin", "Scripts"})
 _STAY_ORDER = (Movement.FROZEN, Movement.SPINNING, Movement.POLLING, Movement.REPEATING)
 
 
 def place_words(frames: Sequence[Frame], cwd: str | None) -> str:
     """Return "orders/db.py:88 Pool.get": the innermost frame of the application.
 
-    Where that called something else, the innermost call of all follows: "(in Condition.wait)".
+    Without one it is that of a library, else the innermost of all. Where that called something
+    else, the innermost call of all follows: "(in Condition.wait)".
     """
     if not frames:
         return "outside Python"
-    own = next((frame for frame in frames if frame.origin is Origin.APP), frames[0])
+    own = _telling(frames)
     place = f"{_place(own, cwd)} {_call(own)}"
     return place if own is frames[0] else f"{place} (in {_call(frames[0])})"
+
+
+def _telling(frames: Sequence[Frame]) -> Frame:
+    """Choose the frame that a reader knows best."""
+    for origin in (Origin.APP, Origin.LIBRARY):
+        for frame in frames:
+            if frame.origin is origin and not _is_console_script(frame):
+                return frame
+    return frames[0]
+
+
+def _is_console_script(frame: Frame) -> bool:
+    """Tell whether it is a start script that an installer wrote: it is nobody's code."""
+    *_, directory, _ = ("", *frame.filename.replace("\\", "/").split("/"))
+    return frame.qualname == MODULE_QUALNAME and directory in _SCRIPT_DIRECTORIES
 
 
 def _place(frame: Frame, cwd: str | None) -> str:
@@ -103,7 +120,7 @@ def _nothing(diff: Diff) -> Text:
     threads = plural(len(diff.threads), "thread")
     return sentence(
         ("Nothing changed", GOOD),
-        f" in {duration(diff.elapsed.ns)}: {threads} at the same places, and no local,"
+        f" in {duration(abs(diff.elapsed.ns))}: {threads} at the same places, and no local,"
         " container, task or figure that is different.",
     )
 
@@ -123,8 +140,8 @@ def stay_sentences(diff: Diff, *, cwd: str | None = None) -> Iterator[Text]:
 def _span(change: ThreadChange, diff: Diff) -> tuple[int, int, Movement]:
     """Return how long, over how many snapshots, and how: over its whole run where it is known."""
     run = change.dwell
-    if run is not None and run.movement in _STAY_ORDER and run.snapshots > 1:
-        return run.duration_ns, run.snapshots, run.movement
+    if run is not None and (told := run.strongest).movement in _STAY_ORDER:
+        return told.duration_ns, told.snapshots, told.movement
     return diff.elapsed.ns, 2, change.movement or Movement.UNKNOWN
 
 
@@ -141,7 +158,7 @@ def _stay(group: Sequence[ThreadChange], diff: Diff, cwd: str | None) -> Text:
         (verb, MOVEMENT[kind]),
         f" for {least}{duration(time_ns)} ({snapshots} snapshots): ",
         (place_words(group[0].thread.frames, cwd), EMPHASIS),
-        f"; {_reason(kind, group)}",
+        f"; {_reason(kind, group)}{_before(group)}",
         (f" ({names})" if many else "", QUIET),
     )
 
@@ -154,11 +171,18 @@ _VERBS = {
 }
 
 
+def _before(group: Sequence[ThreadChange]) -> str:
+    """Return for how long one thread has been there when that is longer than it did alike."""
+    run = group[0].dwell
+    return f"; {whole_run_words(run)}" if len(group) == 1 and run and run.tail else ""
+
+
 def _reason(kind: Movement, group: Sequence[ThreadChange]) -> str:
     if len(group) > 1:
         return MOVEMENT_WORDS_MANY[kind]
     words = MOVEMENT_WORDS[kind]
-    counters = group[0].dwell.counters if group[0].dwell else group[0].counters
+    run = group[0].dwell
+    counters = run.strongest.counters if run else group[0].counters
     if counters is None or not counters.cores or kind is Movement.FROZEN:
         return words
     return f"{words}, {cores(counters.cores)}"
@@ -249,7 +273,7 @@ def _from_to(change: ThreadChange, cwd: str | None) -> str:
 
 
 def _locals(diff: Diff) -> Iterator[Text]:
-    changed = len(diff.locals)
+    changed = diff.changed_locals
     if changed:
-        frames = len({(id(each.thread), id(each.frame)) for each in diff.locals})
-        yield sentence(f"{plural(changed, 'local')} changed in {plural(frames, 'frame')}")
+        frames = len({(id(each.thread), id(each.frame)) for each in changed})
+        yield sentence(f"{plural(len(changed), 'local')} changed in {plural(frames, 'frame')}")

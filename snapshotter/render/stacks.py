@@ -8,11 +8,13 @@ from rich.cells import cell_len
 from rich.measure import Measurement
 
 from snapshotter.analysis import Seen
+from snapshotter.analysis.locals import is_module_dunder
+from snapshotter.analysis.signatures import MODULE_QUALNAME
 from snapshotter.model import Kind, Origin
 from snapshotter.render.fit import clip, fold_left, line, place_of
 from snapshotter.render.sanitize import sanitize
 from snapshotter.render.styles import ORIGIN, ORIGIN_WORDS, QUIET
-from snapshotter.render.units import plural
+from snapshotter.render.units import count, plural
 from snapshotter.render.values import describe, value_lines
 
 if TYPE_CHECKING:
@@ -32,7 +34,12 @@ _MIN_PLACE = 16
 _PLACE_SHARE = 0.55
 _HEAD_FRAMES = 40
 _TAIL_FRAMES = 10
-_DEFINITIONS = frozenset({Kind.MODULE, Kind.FUNCTION, Kind.TYPE})
+_DUNDER = ("dunder name", "dunder names")
+_DEFINITIONS = {
+    Kind.MODULE: ("module", "modules"),
+    Kind.FUNCTION: ("function", "functions"),
+    Kind.TYPE: ("class", "classes"),
+}
 
 
 class Stack:
@@ -115,7 +122,7 @@ class Stack:
         for local in shown:
             yield from self._local(local, width)
         if hidden := len(frame.locals) - len(shown):
-            text = f"{plural(hidden, 'name')} of the module not shown (--thread shows all)"
+            text = f"{count(hidden)} {self._kinds_left_out(frame)} not shown (--thread shows all)"
             yield line(" " * _LOCALS_INDENT, (text, QUIET))
         if frame.locals_missing:
             reason = f"locals not captured: {frame.locals_missing}"
@@ -123,14 +130,23 @@ class Stack:
 
     def _telling(self, frame: Frame) -> Sequence[Local]:
         """Leave out what every module has: its locals are its imports, functions and classes."""
-        if frame.qualname != "<module>":
-            return frame.locals
-        values = self._snapshot.values
-        return tuple(
-            local
-            for local in frame.locals
-            if not local.name.startswith("__") and values[local.node].kind not in _DEFINITIONS
-        )
+        return tuple(local for local in frame.locals if self._left_out_as(frame, local) is None)
+
+    def _left_out_as(self, frame: Frame, local: Local) -> tuple[str, str] | None:
+        """Return one and many of what a name of a module is that tells nothing, else None."""
+        if frame.qualname != MODULE_QUALNAME:
+            return None
+        if is_module_dunder(frame, local):
+            return _DUNDER
+        return _DEFINITIONS.get(self._snapshot.values[local.node].kind)
+
+    def _kinds_left_out(self, frame: Frame) -> str:
+        """Return "function", or "dunder names, functions and modules"."""
+        found = [kind for local in frame.locals if (kind := self._left_out_as(frame, local))]
+        *most, last = (many for _, many in sorted(set(found)))
+        if len(found) == 1:
+            return found[0][0]
+        return f"{', '.join(most)} and {last}" if most else last
 
     def _local(self, local: Local, width: int) -> Iterator[Text]:
         seen = Seen(self._snapshot.values, local.node)

@@ -11,7 +11,16 @@ from rich.text import Text
 
 from snapshotter.analysis import Seen
 from snapshotter.analysis.signatures import place_signature
-from snapshotter.render.fit import Facts, Hanging, Trimmed, blank, line, names_of, sentence
+from snapshotter.render.fit import (
+    SEPARATOR,
+    Facts,
+    Hanging,
+    Trimmed,
+    blank,
+    line,
+    names_of,
+    sentence,
+)
 from snapshotter.render.stacks import Stack
 from snapshotter.render.styles import EMPHASIS, HEADING, QUIET, WARN
 from snapshotter.render.units import count, duration, plural, size
@@ -29,10 +38,10 @@ __all__ = [
     "interpreter_section",
     "plain_table",
     "tasks_section",
+    "tasks_unseen",
     "variables_section",
 ]
 
-_SEPARATOR = "  ·  "
 _MAX_TASK_GROUPS = 20
 
 
@@ -54,7 +63,7 @@ def collector_section(gc: GcState) -> RenderableType:
     words += [f"{count(gc.garbage)} in gc.garbage"] if gc.garbage else []
     words += [f"callbacks: {', '.join(gc.callbacks)}"] if gc.callbacks else []
     style = "" if gc.enabled and not gc.garbage else WARN
-    heading = line(("Collector", HEADING), "  ", (_SEPARATOR.join(words), style))
+    heading = line(("Collector", HEADING), "  ", (SEPARATOR.join(words), style))
     extras = sorted({key for generation in gc.generations for key in generation.extra})
     table = plain_table(
         "generation", "count", "threshold", "collections", "collected", "uncollectable", *extras,
@@ -131,6 +140,12 @@ def tasks_section(snapshot: Snapshot) -> RenderableType:
     left = sum(len(group) for group in groups[_MAX_TASK_GROUPS:])
     parts += [blank(), line((f"… {plural(left, 'task')} more", QUIET))] if left else []
     return Renderables(*parts)
+
+
+def tasks_unseen() -> RenderableType:
+    """Return why there are no tasks of an event loop that was seen from outside only."""
+    words = "are seen from inside only, and there was no view from inside."
+    return Hanging("", sentence(("Tasks", HEADING), f" {words}"))
 
 
 def _task_groups(tasks: Sequence[Task]) -> list[list[Task]]:

@@ -10,7 +10,7 @@ from rich.console import Group as Renderables
 from snapshotter.analysis import group_threads, idle_reason
 from snapshotter.analysis.align import ThreadIndex
 from snapshotter.model import View
-from snapshotter.render.fit import Facts, Hanging, blank, line, names_of, sentence
+from snapshotter.render.fit import SEPARATOR, Facts, Hanging, blank, line, names_of, sentence
 from snapshotter.render.stacks import Stack
 from snapshotter.render.styles import (
     EMPHASIS,
@@ -33,9 +33,15 @@ if TYPE_CHECKING:
     from snapshotter.model import Counters, Snapshot, Thread
     from snapshotter.render.options import ViewOptions
 
-__all__ = ["counter_facts", "dwell_text", "name_of", "threads_section"]
+__all__ = [
+    "counter_facts",
+    "dwell_text",
+    "identity_words",
+    "name_of",
+    "threads_section",
+    "whole_run_words",
+]
 
-_SEPARATOR = "  ·  "
 _STATES = {
     "R": "on a processor or waiting for one",
     "S": "asleep",
@@ -65,6 +71,7 @@ def threads_section(
     hidden = {id(thread) for thread in idle}
     groups = tuple(sorted(groups, key=lambda group: id(group.threads[0]) in hidden))
     parts: list[RenderableType] = [_heading(snapshot, groups)]
+    parts += [sentence("All threads wait for work.")] if idle and not busy else []
     for group in groups:
         parts += [blank(), *_group_parts(group, snapshot, options, dwells)]
     if idle and not options.show_all:
@@ -113,14 +120,20 @@ def _group_parts(
 
 
 def _title_of_one(thread: Thread, snapshot: Snapshot) -> Text:
-    words = [] if thread.native_id is None else [f"native {thread.native_id}"]
-    words += ["daemon"] if thread.daemon else []
-    words += ["main thread"] if thread.is_main and thread.name != "MainThread" else []
-    words += [f"interpreter {thread.interpreter}"] if thread.interpreter else []
+    words = identity_words(thread)
     if thread.view is View.OUTSIDE and View.INSIDE in snapshot.capture.views:
         words.append("seen from outside")
-    title = line((name_of(thread), EMPHASIS), "  ", (_SEPARATOR.join(words), QUIET))
+    title = line((name_of(thread), EMPHASIS), "  ", (SEPARATOR.join(words), QUIET))
     return title.append("  ·  holds the GIL", WARN) if thread.holds_gil else title
+
+
+def identity_words(thread: Thread) -> list[str]:
+    """Return what besides its name tells which thread it is."""
+    words = [] if thread.native_id is None else [f"native {thread.native_id}"]
+    words += ["main thread"] if thread.is_main and name_of(thread) != "MainThread" else []
+    words += ["daemon"] if thread.daemon else []
+    words += [f"interpreter {thread.interpreter}"] if thread.interpreter else []
+    return words
 
 
 def _facts_of_one(thread: Thread) -> Iterator[RenderableType]:
@@ -171,10 +184,11 @@ def _dwell_lines(threads: Sequence[Thread], dwells: Sequence[Dwell]) -> Iterator
     found: dict[Movement, list[Dwell]] = {}
     index = ThreadIndex(threads)
     for run in dwells:
-        if run.movement is not None and index.find(run.thread) is not None:
-            found.setdefault(run.movement, []).append(run)
+        kind = run.strongest.movement
+        if kind is not None and index.find(run.thread) is not None:
+            found.setdefault(kind, []).append(run)
     for runs in found.values():
-        shortest = min(runs, key=lambda run: run.duration_ns)
+        shortest = min(runs, key=lambda run: run.strongest.duration_ns)
         some = len(runs) < len(threads)
         who = f"{names_of([name_of(run.thread) for run in runs])}: " if some else ""
         yield Hanging("  ", sentence(who, dwell_text(shortest, many=len(runs) > 1)))
@@ -182,18 +196,25 @@ def _dwell_lines(threads: Sequence[Thread], dwells: Sequence[Dwell]) -> Iterator
 
 def dwell_text(run: Dwell, *, many: bool = False) -> Text:
     """Return since when a thread stands where it stands, and what the kernel says of it."""
-    if run.movement is None:
+    told = run.strongest
+    if told.movement is None:
         return sentence(("not seen at this place before", QUIET))
     share = ""
-    if run.counters is not None and run.counters.cores and not many:
-        share = f" ({cores(run.counters.cores)})"
+    if told.counters is not None and told.counters.cores and not many:
+        share = f" ({cores(told.counters.cores)})"
     words = MOVEMENT_WORDS_MANY if many else MOVEMENT_WORDS
     return sentence(
-        (run.movement.value, MOVEMENT[run.movement]),
-        f" at this place for at least {duration(run.duration_ns)}"
-        f" ({run.snapshots} snapshots, since {clock(run.since_ns)}):"
-        f" {words[run.movement]}{share}",
+        (told.movement.value, MOVEMENT[told.movement]),
+        f" at this place for at least {duration(told.duration_ns)}"
+        f" ({told.snapshots} snapshots, since {clock(told.since_ns)}):"
+        f" {words[told.movement]}{share}",
+        f"; {whole_run_words(run, least='at least ')}" if run.tail else "",
     )
+
+
+def whole_run_words(run: Dwell, *, least: str = "") -> str:
+    """Return for how long it has been at its place, whatever it did there."""
+    return f"at the same place for {least}{duration(run.duration_ns)} ({run.snapshots} snapshots)"
 
 
 def _with_locals(threads: Sequence[Thread]) -> Thread | None:

@@ -142,19 +142,20 @@ def _marked(words: str) -> str:
 
 def _hidden(value: Value) -> str | None:
     """Say why a value is not shown at all, or return None when something of it is."""
-    what = _named(value) or "value"
+    known = bool(value.type) or value.kind is not Kind.UNKNOWN
+    what = f": {_named(value)}" if known else ""
     if value.status is Status.REDACTED:
-        return _marked(f"redacted: {what}")
+        return _marked(f"redacted{what}")
     if value.status is Status.UNREADABLE:
-        return _marked(f"unreadable: {what}")
+        return _marked(f"unreadable{what}")
     if value.kind is Kind.UNKNOWN:
-        return _marked(f"not captured: {what}")
+        return _marked(f"not captured{what}")
     if value.value is not None or value.items or value.kind is Kind.NONE:
         return None
     if value.status is Status.TRUNCATED:
-        return _marked(f"not captured: {what}")
+        return _marked(f"not captured{what}")
     # At the level "shapes" text has a length and no characters.
-    return _marked(what) if value.kind in _UNITS else None
+    return _marked(_named(value)) if value.kind in _UNITS else None
 
 
 def _named(value: Value) -> str:

@@ -6,21 +6,24 @@ import pytest
 from rich.cells import cell_len
 
 from snapshotter.analysis import diff, dwell
-from snapshotter.model import Kind, Local, MainState, Value
+from snapshotter.model import Kind, Local, MainState, Snapshot, Value
 from snapshotter.render import (
     LiveState,
     ViewOptions,
     diff_view,
     doctor_view,
     dump_view,
+    ended_line,
     live_view,
     missed_line,
     processes_view,
     recording_view,
     snapshot_line,
+    stopped_line,
     thread_view,
 )
 from snapshotter.render.fit import fold_left, short_path
+from snapshotter.render.sentences import place_words
 from tests.support.samples import (
     APP,
     INTERVAL_S,
@@ -48,8 +51,9 @@ def flat(output: str) -> str:
 def test_dump_says_how_it_was_taken() -> None:
     output = flat(rendered(dump_view(snapshot())))
     for words in ("pid 4121 Python 3.14.8", "2026-11-20 09:15:00.003 UTC",
-                  "seen from inside and outside", "pause 900 µs at most, 3.1 ms in all in 5 slices",
-                  "values scrubbed", "most recent call first"):  # fmt: skip
+                  "seen from inside and outside",
+                  "pause: longest of 5 slices 900 µs, together 3.1 ms", "values scrubbed",
+                  "most recent call first"):  # fmt: skip
         assert words in output
 
 
@@ -95,7 +99,18 @@ def test_dump_from_outside_says_what_is_missing_and_where_main_is_blocked() -> N
     output = flat(rendered(dump_view(outside_only())))
     assert "seen from outside only" in output
     assert "The main thread was blocked: in select.epoll.poll" in output
-    assert "missing: The main thread stayed blocked for 1 s" in output
+    assert "Not in this snapshot: The main thread stayed blocked for 1 s" in output
+
+
+def test_dump_lists_what_is_missing_in_one_block() -> None:
+    whole = outside_only()
+    missing = ("no inside view: it is busy", "so no locals", "the stacks of 2 threads are torn")
+    several = replace(whole, capture=replace(whole.capture, missing=missing))
+    output = rendered(dump_view(several))
+    assert (
+        "Not in this snapshot:\n - no inside view: it is busy\n - so no locals\n"
+        " - the stacks of 2 threads are torn\n"
+    ) in output
 
 
 def test_dump_of_a_stopped_main_thread_says_so() -> None:
@@ -107,6 +122,25 @@ def test_dump_of_a_stopped_main_thread_says_so() -> None:
 def test_dump_with_a_predecessor_starts_with_what_changed() -> None:
     output = rendered(dump_view(SHOTS[-1], comparison=DIFF, dwells=dwell(SHOTS)))
     assert output.index("What changed") < output.index("Threads") < output.index("Figures")
+
+
+def idle_only(whole: Snapshot) -> Snapshot:
+    selector = frame(f"{STDLIB}/selectors.py:452", "EpollSelector.select")
+    loop = frame(f"{STDLIB}/asyncio/base_events.py:1", "BaseEventLoop._run_once")
+    return replace(whole, threads=(replace(whole.threads[0], frames=(selector, loop)),))
+
+
+def test_dump_of_an_idle_process_says_that_it_waits() -> None:
+    output = flat(rendered(dump_view(idle_only(snapshot()))))
+    assert "Threads 0 of 1 All threads wait for work." in output
+    assert "3 tasks with this stack: fetch-0, fetch-1, fetch-2" in output
+    assert "inside only" not in output
+
+
+def test_dump_from_outside_says_that_tasks_are_seen_from_inside_only() -> None:
+    output = flat(rendered(dump_view(idle_only(outside_only()))))
+    assert "Tasks are seen from inside only, and there was no view from inside." in output
+    assert "Tasks are seen" not in flat(rendered(dump_view(outside_only())))
 
 
 def test_dump_is_silent_about_a_main_thread_that_answered_in_the_end() -> None:
@@ -124,7 +158,7 @@ def test_imports_and_functions_of_a_module_are_counted_not_listed() -> None:
     output = rendered(dump_view(replace(cut, variables=())))
     assert "workers = 7" in output
     assert "os =" not in output
-    assert "2 names of the module not shown" in output
+    assert "2 dunder names and modules not shown (--thread shows all)" in output
 
 
 def test_deep_stacks_are_cut_in_the_middle() -> None:
@@ -158,6 +192,64 @@ def test_diff_says_in_sentences_what_stands_and_what_grew() -> None:
     assert "items in orders/collect.py:22 Collector.run grew 2,700 -> 3,450 (+25.0/s)" in output
     assert "parser-2 has been spinning for 90 s" in output
     assert "position 1622 -> 2433" in output
+
+
+def test_a_proof_at_the_end_of_a_run_is_told_apart_from_the_run() -> None:
+    (*earlier, newest) = SHOTS
+
+    def busy(whole: Snapshot) -> Snapshot:
+        stuck = whole.threads[1]
+        assert stuck.counters
+        counters = replace(stuck.counters, voluntary_switches=90)
+        return replace(whole, threads=(replace(stuck, counters=counters),))
+
+    shots = [busy(earlier[0]), *earlier[1:], newest]
+    output = flat(rendered(dump_view(newest, dwells=dwell(shots))))
+    assert (
+        "frozen at this place for at least 60 s (3 snapshots, since 09:15:30): the kernel did"
+        " not run it once; at the same place for at least 90 s (4 snapshots)"
+    ) in output
+    output = flat(rendered(diff_view(diff(shots[-2], newest, dwells=dwell(shots)))))
+    assert ("worker-7 has not moved for 60 s (3 snapshots): orders/db.py:88 Pool.get; the kernel"
+            " did not run it once; at the same place for 90 s (4 snapshots)") in output  # fmt: skip
+
+
+def test_diff_in_the_wrong_order_says_so_once_and_counts_forwards() -> None:
+    output = flat(rendered(diff_view(diff(SHOTS[-1], SHOTS[-2]))))
+    assert output.count("the newer of the two") == 1
+    assert "What changed 30 s earlier, before 2026-11-20 09:16:30.003 UTC" in output
+    assert "apart 30 s" in output
+    assert "-30 s" not in output
+
+
+def test_another_object_with_an_equal_value_is_not_told() -> None:
+    def at(address: int) -> Snapshot:
+        whole = snapshot()
+        run = frame(f"{APP}/a.py:9", "run", Local("prices", 0))
+        one = replace(whole.threads[2], frames=(run,))
+        prices = Value(Kind.LIST, "list", length=0, identity=address)
+        return replace(whole, threads=(one,), values=(prices,), variables=())
+
+    output = rendered(diff_view(diff(at(1), at(2))))
+    assert "Nothing changed" in output
+    assert "local changed" not in output
+    assert "Changed values" not in output
+    assert "locals=0" in snapshot_line(at(2), diff(at(1), at(2)))
+
+
+def test_a_console_script_is_not_where_a_thread_is_said_to_be() -> None:
+    script = frame(f"{APP}/.venv/bin/gunicorn:10", "<module>")
+    select = frame(f"{STDLIB}/selectors.py:452", "EpollSelector.select")
+    run = frame(f"{SITE}/gunicorn/workers/gthread.py:203", "ThreadWorker.run")
+    own = frame(f"{APP}/main.py:3", "<module>")
+    assert place_words((select, run, script), APP) == (
+        "gunicorn/workers/gthread.py:203 ThreadWorker.run (in EpollSelector.select)"
+    )
+    assert place_words((select, script), APP) == "selectors.py:452 EpollSelector.select"
+    assert place_words((select, own, script), APP) == (
+        "main.py:3 <module> (in EpollSelector.select)"
+    )
+    assert place_words((script,), APP) == ".venv/bin/gunicorn:10 <module>"
 
 
 def test_diff_says_in_words_when_nothing_changed() -> None:
@@ -246,6 +338,28 @@ def test_snapshot_line_is_stable() -> None:
         " pause_ms=0.900 rss_bytes=185750000 main=running changes=7 added=0 removed=0 moved=1"
         ' frozen=18 spinning=1 resized=2 locals=4 tasks=0 file="/r/a b.msgpack"'
     )
+
+
+def test_our_own_end_is_told_apart_from_the_end_of_the_target() -> None:
+    assert ended_line("Process 4 exited.", now_ns=START_NS).endswith(
+        'Z ended detail="Process 4 exited."'
+    )
+    assert stopped_line("count", "took enough", now_ns=START_NS).endswith(
+        'Z stopped reason=count detail="took enough"'
+    )
+    ended = rendered(live_view(live(ended="Process 4 exited.")))
+    assert "ended: Process 4 exited." in ended
+    assert "recording ended" not in ended
+    stopped = rendered(live_view(live(stopped="took enough")))
+    assert "recording ended: took enough" in stopped
+    assert "next snapshot" not in stopped
+
+
+def test_recording_tells_pauses_apart() -> None:
+    output = flat(rendered(recording_view(replace(recording(4), ended="took enough"))))
+    assert "longest slice 900 µs" in output
+    assert "median of all slices of a dump together 3.1 ms" in output
+    assert "recording ended: took enough" in output
 
 
 def test_missed_line_has_count_and_reason() -> None:

@@ -28,7 +28,10 @@ def shown(value: object, width: int = 100) -> str:
         (Value(Kind.STR, "str", Status.TRUNCATED, 4096, "abc"), "str of 4,096 characters: 'abc'…"),
         (Value(Kind.STR, "str", length=12), "‹str of 12 characters›"),
         (Value(Kind.INT, "int", length=40_000), "‹int of 40,000 bits›"),
-        (Value(Kind.UNKNOWN, ""), "‹not captured: unknown›"),
+        (Value(Kind.UNKNOWN, ""), "‹not captured›"),
+        (Value(Kind.UNKNOWN, "", Status.REDACTED), "‹redacted›"),
+        (Value(Kind.UNKNOWN, "db.Key", Status.REDACTED), "‹redacted: db.Key›"),
+        (Value(Kind.UNKNOWN, "", Status.UNREADABLE), "‹unreadable›"),
         (Value(Kind.ARRAY, "numpy.ndarray", length=1000, value="float64 10x100"),
          "<numpy.ndarray of 1,000 float64 10x100>"),
         (Value(Kind.LOCK, "_thread.lock", value="<locked lock>"), "<locked lock>"),
@@ -40,6 +43,15 @@ def shown(value: object, width: int = 100) -> str:
 )  # fmt: skip
 def test_describe_tells_kind_length_and_head(value: object, text: str) -> None:
     assert shown(value) == text
+
+
+def test_a_redacted_key_is_told_like_a_redacted_value() -> None:
+    secret = Value(Kind.UNKNOWN, "", Status.REDACTED)
+    items = (Item(1, key=1), Item(1, name="token"))
+    table = (Value(Kind.DICT, "dict", length=2, items=items), secret)
+    assert describe(Seen(table, 0)).plain == "{‹redacted›: ‹redacted›, 'token': ‹redacted›}"
+    tree = [each.plain for each in value_lines("d", Seen(table, 0))]
+    assert tree[1:] == ["  [‹redacted›] = ‹redacted›", "  ['token'] = ‹redacted›"]
 
 
 def test_describe_shows_attributes() -> None:
