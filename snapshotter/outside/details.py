@@ -26,6 +26,7 @@ from snapshotter.outside.modules import Modules
 from snapshotter.outside.pages import PagedMemory
 from snapshotter.outside.readings import Reading
 from snapshotter.outside.scrub import Scrubber
+from snapshotter.outside.tasks import TaskReader
 from snapshotter.outside.values import ValueTable
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from snapshotter.model.gc import GcState
     from snapshotter.model.limits import Limits
-    from snapshotter.model.snapshot import ValueLevel, Variable
+    from snapshotter.model.snapshot import Task, ValueLevel, Variable
     from snapshotter.model.values import Value
     from snapshotter.outside.assembly import ThreadDetails
     from snapshotter.outside.codes import CodeCache
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from snapshotter.outside.modules import SeenVariable
     from snapshotter.outside.runtime import Runtime, ThreadRef
     from snapshotter.outside.selection import Selection
+    from snapshotter.outside.tasks import TasksSeen
 
 __all__ = ["DetailsReader", "OutsideDetails", "Wanted"]
 
@@ -73,13 +75,16 @@ class OutsideDetails:
     """Name and daemon flag of threads by ident, as ``threading`` knows them."""
     gc: GcState | None
     """None where the build keeps it differently, or it ran each time that it was read."""
+    tasks: tuple[Task, ...]
+    tasks_total: int | None
+    """None where they cannot be read."""
     duration_ns: int
 
 
 class DetailsReader:
     """Reads one process again and again; types and code objects stay known."""
 
-    __slots__ = ("_classes", "_gc", "_heap", "_locals", "_modules", "_pages", "_runtime")
+    __slots__ = ("_classes", "_gc", "_heap", "_locals", "_modules", "_pages", "_runtime", "_tasks")
 
     def __init__(self, runtime: Runtime, codes: CodeCache) -> None:
         """Prepare for ``runtime``, whose code objects are in ``codes``.
@@ -93,6 +98,7 @@ class DetailsReader:
         self._locals = LocalsReader(runtime, codes)
         self._modules = Modules(runtime, self._heap, self._classes)
         self._gc = GcReader(runtime, self._heap, self._classes)
+        self._tasks = TaskReader(runtime, self._heap, self._classes, codes)
         self._check()
 
     def read(self, threads: Sequence[ThreadRef], wanted: Wanted) -> OutsideDetails:
@@ -122,12 +128,15 @@ class DetailsReader:
             if is_last or not (pending or variables):
                 break
         names = self._modules.thread_names(scrubber)
+        tasks = self._asyncio(threads, scrubber, wanted)
         return OutsideDetails(
             threads=assembly.threads,
             values=assembly.scrubbed_values(),
             variables=tuple(assembly.variables[path] for path in wanted.variables),
             names=names,
             gc=self._collector(),
+            tasks=tasks.tasks if tasks else (),
+            tasks_total=tasks.total if tasks else None,
             duration_ns=time.monotonic_ns() - started_ns,
         )
 
@@ -135,6 +144,14 @@ class DetailsReader:
         self._pages.forget()
         with suppress(TornReadError):
             return self._gc.read()
+        return None
+
+    def _asyncio(
+        self, threads: Sequence[ThreadRef], scrubber: Scrubber, wanted: Wanted
+    ) -> TasksSeen | None:
+        limits = wanted.limits or limits_for(wanted.level)
+        with suppress(TornReadError):
+            return self._tasks.read(threads, scrubber, most=limits.tasks)
         return None
 
     def _new_table(self, scrubber: Scrubber, wanted: Wanted, started_ns: int) -> ValueTable:

@@ -1,0 +1,108 @@
+"""asyncio tasks as read from outside are those that the probe finds from inside."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from snapshotter.model import TaskState
+from snapshotter.record.capture import Observer
+from snapshotter.record.options import CaptureOptions
+from tests.support.details import details_of
+from tests.support.targets import DEADLINE_S, spawn, spawn_source
+
+if TYPE_CHECKING:
+    from snapshotter.model import Task
+
+pytestmark = pytest.mark.live
+
+PATIENCE_NS = 5_000_000_000
+
+
+def told(task: Task) -> tuple[object, ...]:
+    frames = [(frame.filename, frame.qualname, frame.lineno, frame.lasti) for frame in task.frames]
+    waits = task.waits_for
+    if frames and frames[0][1] == "sleep" and frames[-1][1] == "main":
+        waits = None  # the pacing task waits for another future each time
+    return task.name, task.state, task.loop, task.thread_ident, waits, frames
+
+
+def test_tasks_equal_those_from_inside(target_python: str) -> None:
+    options = CaptureOptions(patience_ns=PATIENCE_NS)
+    with (
+        spawn("task_zoo.py", "0.002", python=target_python) as target,
+        details_of(target.pid) as details,
+        Observer.open(target.pid, options) as observer,
+    ):
+        end = time.monotonic() + DEADLINE_S
+        inside = observer.capture()
+        while len(inside.tasks) < 20 and time.monotonic() < end:
+            inside = observer.capture()
+        found = details.read("none")
+        while len(found.tasks) < 20 and time.monotonic() < end:  # one of them moves
+            found = details.read("none")
+
+    assert inside.tasks_total == found.tasks_total == 20
+    wanted = {task.identity: told(task) for task in inside.tasks}
+    outside = {task.identity: told(task) for task in found.tasks}
+    assert {key: outside[key] for key in wanted} == wanted
+
+
+def test_tasks_of_a_sleeping_program_are_told(target_python: str) -> None:
+    with spawn("task_zoo.py", python=target_python) as target, details_of(target.pid) as details:
+        found = details.read("none")
+
+    by_name = {task.name: task for task in found.tasks}
+    first, second = by_name["first outer"], by_name["second outer"]
+    assert found.tasks_total == len(found.tasks) == 20
+    assert first.loop != second.loop
+    assert first.thread_ident != second.thread_ident
+    assert [frame.qualname for frame in first.frames] == ["Event.wait", "inner", "middle", "outer"]
+    follower = next(
+        task for task in found.tasks if task.name == "follower" and task.loop == first.loop
+    )
+    assert follower.waits_for == f"Task {first.identity:#x}"
+    assert all(task.state is TaskState.PENDING for task in found.tasks)
+
+
+def test_a_thousand_tasks_are_read_whole(target_python: str) -> None:
+    with spawn("many_tasks.py", python=target_python) as target, details_of(target.pid) as details:
+        found = details.read("none")
+
+    crawlers = [task for task in found.tasks if task.name and task.name.startswith("crawl-")]
+    assert len(crawlers) == 1000
+    assert {len(task.frames) for task in crawlers} == {3}
+    assert found.tasks_total == 1001
+
+
+def test_a_program_without_asyncio_has_no_tasks(target_python: str) -> None:
+    with (
+        spawn("value_zoo.py", "blocked", python=target_python) as target,
+        details_of(target.pid) as details,
+    ):
+        assert details.read("none").tasks == ()
+
+
+LATE = """
+import os, sys
+os.write(int(os.environ["SNAP_READY_FD"]), b"ready\\n")
+sys.stdin.readline()
+import asyncio
+async def main():
+    task = asyncio.create_task(asyncio.sleep(1000), name="late")
+    await asyncio.sleep(0)
+    print("now", flush=True)
+    await asyncio.sleep(1000)
+asyncio.run(main())
+"""
+
+
+def test_asyncio_that_comes_late_is_found(target_python: str) -> None:
+    with spawn_source(LATE, python=target_python) as target, details_of(target.pid) as details:
+        assert details.read("none").tasks == ()
+        target.tell("go")
+        target.wait_for(target.stdout_text)
+        target.wait_for(lambda: len(details.read("none").tasks) == 2)
+        assert "late" in {task.name for task in details.read("none").tasks}
