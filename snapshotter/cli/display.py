@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, Self
 
-from snapshotter.analysis import diff
+from snapshotter.analysis import diff, dwell
 from snapshotter.cli.console import console, print_line
 from snapshotter.cli.errors import print_note
 from snapshotter.record.events import (
@@ -24,6 +25,7 @@ from snapshotter.render import (
     live_view,
     missed_line,
     snapshot_line,
+    stopped_line,
     trouble_line,
 )
 
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
     from snapshotter.record.clock import Clock
 
 __all__ = ["Display", "LineDisplay", "LiveDisplay", "QuietDisplay"]
+
+
+# For how many snapshots the live view can tell that a thread stands at one place.
+_RECENT = 30
 
 
 class Display(Protocol):
@@ -85,7 +91,10 @@ class LineDisplay(QuietDisplay):
         match event:
             case SnapshotTaken(snapshot, path):
                 name = None if path is None else path.name
-                print_line(snapshot_line(snapshot, self._comparison(snapshot), path=name))
+                line = snapshot_line(
+                    snapshot, self._comparison(snapshot), path=name, catalogue=self._catalogue
+                )
+                print_line(line)
             case TickMissed(_, missed):
                 print_line(missed_line(missed))
             case TargetEnded(pid, reason):
@@ -94,7 +103,8 @@ class LineDisplay(QuietDisplay):
             case StorageTrouble(_, message):
                 print_line(trouble_line(message, now_ns=self._clock.wall_ns()))
             case Stopped(reason):
-                print_line(ended_line(reason, now_ns=self._clock.wall_ns()))
+                word = reason.name.lower().replace("_", "-")
+                print_line(stopped_line(word, reason, now_ns=self._clock.wall_ns()))
 
     def _comparison(self, snapshot: Snapshot) -> Diff | None:
         before = self._last.get(snapshot.process.pid)
@@ -119,6 +129,7 @@ class LiveDisplay(QuietDisplay):
         self._interval_ns = interval_ns
         self._clock = clock
         self._catalogue = catalogue
+        self._recent: dict[int, deque[Snapshot]] = {}
         # States are frozen and replaced as a whole, because another thread draws them.
         self._states = {pid: self._new_state(pid) for pid in directories}
         # It draws once a second, also while a snapshot is under way.
@@ -135,7 +146,7 @@ class LiveDisplay(QuietDisplay):
         """Take an event into the picture."""
         if isinstance(event, Stopped):
             for pid, state in tuple(self._states.items()):
-                self._states[pid] = replace(state, ended=state.ended or event.reason)
+                self._states[pid] = replace(state, stopped=event.reason)
             return
         pid = event.snapshot.process.pid if isinstance(event, SnapshotTaken) else event.pid
         self._states[pid] = self._after(event, self._state_of(pid))
@@ -146,6 +157,7 @@ class LiveDisplay(QuietDisplay):
         if pid not in self._states:
             # Somebody new came: those that ended have been seen.
             self._states = {at: state for at, state in self._states.items() if not state.ended}
+            self._recent = {at: kept for at, kept in self._recent.items() if at in self._states}
             self._states[pid] = self._new_state(pid)
         return self._states[pid]
 
@@ -180,8 +192,12 @@ class LiveDisplay(QuietDisplay):
 
     def _with_snapshot(self, snapshot: Snapshot, state: LiveState) -> LiveState:
         comparison = state.comparison
+        recent = self._recent.setdefault(snapshot.process.pid, deque(maxlen=_RECENT))
+        recent.append(snapshot)
         if state.snapshot is not None:
-            comparison = diff(state.snapshot, snapshot, catalogue=self._catalogue)
+            comparison = diff(
+                state.snapshot, snapshot, dwells=dwell(recent), catalogue=self._catalogue
+            )
         return replace(
             state, taken=state.taken + 1, snapshot=snapshot, comparison=comparison, trouble=None
         )

@@ -99,7 +99,8 @@ class WatchGiven(CaptureGiven):
     "--count",
     type=click.IntRange(min=1),
     metavar="N",
-    help="End after N snapshots of each process.",
+    help="End after N snapshots of each process. One that starts later has N of its own, but is "
+    "waited for only as long as others are recorded.",
 )
 @click.option("--for", "duration", type=DURATION, help="End after this time.")
 @click.option(

@@ -105,7 +105,15 @@ class Fleet:
         self._finish(self._stop.reason or _reason_of(error))
 
     def _going(self) -> bool:
-        return bool(self._running) or not (self._newcomers is None or self._newcomers.over())
+        """Tell whether anything can still happen.
+
+        With a count, newcomers are followed only while others are recorded: nobody else would
+        ever end the recording.
+        """
+        if self._running:
+            return True
+        awaits = self._newcomers is not None and self._limits.count is None
+        return awaits and self._newcomers is not None and not self._newcomers.over()
 
     def _round(self) -> Iterator[Event]:
         """Sleep until something is due, and do it."""
@@ -151,7 +159,7 @@ class Fleet:
             self._stop.set(StopReason.COUNT)
 
     def _look_for_newcomers(self) -> None:
-        if self._newcomers is None or not self._is_over(self._look_ns):
+        if self._newcomers is None or not self._is_over(self._look_ns) or not self._going():
             return
         self._look_ns = self._clock.monotonic_ns() + self._newcomers.interval_ns
         self._admit(self._newcomers.join())

@@ -79,8 +79,9 @@ def test_a_pipe_gets_one_line_for_each_event(snap: Snap, bench: Bench) -> None:
         "snapshot",
         "missed",
         "snapshot",
-        "ended",
+        "stopped",
     ]
+    assert "stopped reason=count detail=" in out[-1]
     assert "reason=stall" in out[2]
     assert "count=4" in out[2]
 
@@ -223,6 +224,17 @@ def test_processes_that_start_later_join_in(
     assert len(bench.observed[11].captured_at) == 10
     assert len(bench.observed[12].captured_at) > 5
     assert outcome.err.count("process 13 is not recorded: It is another user's.") == 1
+
+
+def test_a_count_ends_a_recording_by_name(
+    snap: Snap, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive = [11]
+    monkeypatch.setattr(targets.Targets, "matching", lambda _: tuple(alive))
+    bench.at_sleep(2, lambda: alive.append(12))
+    outcome = snap("watch", "--name", "orders*", "--every", "10s", "--count", 3)
+    assert outcome.code == 0
+    assert [len(observed.captured_at) for observed in bench.observed.values()] == [3, 3]
 
 
 def test_nobody_by_that_name_is_an_error(snap: Snap, monkeypatch: pytest.MonkeyPatch) -> None:

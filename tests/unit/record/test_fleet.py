@@ -194,6 +194,30 @@ def test_newcomers_are_followed() -> None:
     assert bench.captured_s(3)[0] == pytest.approx(10, abs=0.1)
 
 
+class Endless(Later):
+    """Newcomers that may always come."""
+
+    def over(self) -> bool:
+        return False
+
+
+def test_a_count_ends_the_recording_though_somebody_could_still_come() -> None:
+    bench = Bench(1)
+    newcomers = Endless(bench, [], [2], [], [], [3], [4])
+    events = list(bench.fleet(count=2, newcomers=newcomers).events())
+    assert bench.captured_s(1) == [0, 10]
+    assert len(bench.captured_s(2)) == 2
+    assert bench.observed.keys() == {1, 2}
+    assert events[-1] == Stopped(StopReason.COUNT)
+
+
+def test_a_count_ends_with_the_last_process_that_ended() -> None:
+    bench = Bench(1)
+    bench.observed[1].end_reason = "process 1 exited"
+    events = list(bench.fleet(count=2, newcomers=Endless(bench)).events())
+    assert events[-1] == TargetEnded(1, "process 1 exited")
+
+
 def test_the_loop_waits_for_newcomers_when_nobody_is_left() -> None:
     bench = Bench(1)
     bench.observed[1].end_reason = "process 1 exited"
