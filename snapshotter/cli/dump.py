@@ -12,7 +12,14 @@ from snapshotter.cli.capture import CaptureGiven, capture_arguments, capture_opt
 from snapshotter.cli.command import Command
 from snapshotter.cli.console import show
 from snapshotter.cli.errors import print_error, print_note
-from snapshotter.cli.output import STDOUT, check_destination, open_result, print_snapshots
+from snapshotter.cli.idle import idle_catalogue
+from snapshotter.cli.output import (
+    STDOUT,
+    check_destination,
+    check_directory,
+    open_result,
+    print_snapshots,
+)
 from snapshotter.cli.params import DURATION, PID
 from snapshotter.cli.units import format_size
 from snapshotter.errors import ExitCode, SnapshotterError, UsageError
@@ -104,14 +111,14 @@ def _destinations(given: DumpGiven) -> dict[int, Path | None]:
         found = {pid: Path(f"dump-{pid}.msgpack") for pid in pids}
     for path in found.values():
         if path is not None:
-            check_destination(path, force=given["force"])
+            check_directory(path)
     return found
 
 
 def _try(pid: int, options: CaptureOptions, path: Path | None, given: DumpGiven) -> int:
     """Take one of them; that it fails keeps nobody from taking the next."""
     try:
-        snapshot = _capture(pid, options)
+        snapshot = _capture(pid, options, path, force=given["force"])
         if path is not None:
             _write(snapshot, path, force=given["force"])
         if given["json"]:
@@ -126,11 +133,14 @@ def _try(pid: int, options: CaptureOptions, path: Path | None, given: DumpGiven)
     return 0
 
 
-def _capture(pid: int, options: CaptureOptions) -> Snapshot:
+def _capture(pid: int, options: CaptureOptions, path: Path | None, *, force: bool) -> Snapshot:
+    """Take the snapshot, unless it could not be written: the process is looked for first."""
     from snapshotter.record.capture import Observer  # noqa: PLC0415 -- start-up
     from snapshotter.record.stop import interrupt_on_signals  # noqa: PLC0415 -- start-up
 
     with interrupt_on_signals(), closing(Observer.open(pid, options)) as observer:
+        if path is not None:
+            check_destination(path, force=force)
         return observer.capture()
 
 
@@ -148,6 +158,7 @@ def _write(snapshot: Snapshot, path: Path, *, force: bool) -> None:
 
 
 def _show(snapshot: Snapshot) -> None:
-    from snapshotter.render import dump_view  # noqa: PLC0415 -- start-up
+    from snapshotter.render.dump import dump_view  # noqa: PLC0415 -- start-up
+    from snapshotter.render.options import ViewOptions  # noqa: PLC0415 -- start-up
 
-    show(dump_view(snapshot))
+    show(dump_view(snapshot, options=ViewOptions(catalogue=idle_catalogue())))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from snapshotter.cli.command import Command
-from snapshotter.cli.output import STDOUT, check_destination, open_result
+from snapshotter.cli.output import STDOUT, check_destination, check_directory, open_result
 from snapshotter.errors import ExitCode
 from snapshotter.export import FORMATS
 
@@ -47,6 +47,7 @@ def command(path: Path, name: str, output: Path, *, force: bool) -> int:
     """
     from snapshotter.store.reader import load  # noqa: PLC0415 -- start-up
 
+    check_directory(output)
     check_destination(output, force=force)
     subject = load(path)
     chosen = FORMATS[name]

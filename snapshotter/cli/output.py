@@ -15,10 +15,27 @@ if TYPE_CHECKING:
 
     from snapshotter.model import Recording, Snapshot
 
-__all__ = ["STDOUT", "check_destination", "open_result", "print_json", "print_snapshots"]
+__all__ = [
+    "STDOUT",
+    "check_destination",
+    "check_directory",
+    "open_result",
+    "print_json",
+    "print_snapshots",
+]
 
 STDOUT = Path("-")
 """As a file name: standard output."""
+
+
+def check_directory(path: Path) -> None:
+    """Refuse a file in a directory that is not there, before anything is done."""
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"{path} cannot be written: its directory does not exist.",
+            hint=f"mkdir -p {path.parent}",
+            slug="no-such-directory",
+        )
 
 
 def check_destination(path: Path, *, force: bool) -> None:

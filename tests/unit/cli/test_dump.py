@@ -95,16 +95,40 @@ def test_full_values_are_taken_when_confirmed(snap: Snap, observer: type[FakeObs
     assert observer.opened[0][1].values is ValueLevel.FULL
 
 
-def test_an_old_file_is_refused_before_the_process_is_touched(
+def test_an_old_file_is_refused_before_anything_is_sent(
+    snap: Snap, observer: type[FakeObserver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("dump.msgpack").write_text("precious")
+    with monkeypatch.context() as patched:
+        patched.setattr(observer, "capture", lambda _: pytest.fail("it was asked"))
+        outcome = snap("dump", 1)
+    assert outcome.code == 2
+    assert "dump.msgpack exists already." in outcome.err
+    assert "--force, or name another file with -o" in outcome.err
+    assert observer.closed == 1
+    assert snap("dump", 1, "--force").code == 0
+    assert load_dump(Path("dump.msgpack")) == samples.snapshot()
+
+
+def test_a_process_that_is_not_there_is_told_before_an_old_file(
     snap: Snap, observer: type[FakeObserver]
 ) -> None:
     Path("dump.msgpack").write_text("precious")
+    observer.errors[1] = NoSuchProcessError("There is no process 1.")
     outcome = snap("dump", 1)
+    assert outcome.code == 3
+    assert "exists already" not in outcome.err
+
+
+@pytest.mark.parametrize("command", [("dump", 1), ("export", "x", "--format", "json")])
+def test_a_file_in_no_directory_is_refused_before_anything_is_done(
+    snap: Snap, observer: type[FakeObserver], command: tuple[object, ...]
+) -> None:
+    outcome = snap(*command, "-o", "missing/dump.msgpack")
     assert outcome.code == 2
-    assert "dump.msgpack exists already." in outcome.err
+    assert "missing/dump.msgpack cannot be written: its directory does not exist." in outcome.err
+    assert "messages.md#no-such-directory" in outcome.err
     assert observer.opened == []
-    assert snap("dump", 1, "--force").code == 0
-    assert load_dump(Path("dump.msgpack")) == samples.snapshot()
 
 
 def test_a_directory_is_never_overwritten(snap: Snap) -> None:
