@@ -56,7 +56,7 @@ def _difference(baseline: Path, current: Path) -> Diff | RecordingDiff:
 
     old, new = load(baseline), load(current)
     if isinstance(old, Recording) and isinstance(new, Recording):
-        return diff_recordings(old, new)
+        return diff_recordings(old, new, catalogue=idle_catalogue())
     if isinstance(old, Recording) or isinstance(new, Recording):
         raise UsageError(
             "A dump and a recording cannot be compared with each other.",

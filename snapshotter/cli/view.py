@@ -110,16 +110,8 @@ def _thread_screen(loaded: Snapshot | Recording, request: _ViewGiven) -> Rendera
     from snapshotter.analysis import dwell  # noqa: PLC0415 -- start-up
     from snapshotter.render import thread_view  # noqa: PLC0415 -- start-up
 
-    chosen = _chosen(loaded, request)
-    snapshot, dwells = (
-        (chosen, ())
-        if not isinstance(chosen, Recording)
-        else (
-            chosen.snapshots[-1],
-            dwell(chosen.snapshots),
-        )
-    )
-    found = thread_view(snapshot, request.thread or "", dwells=dwells)
+    snapshots = _up_to_the_chosen(loaded, request)
+    found = thread_view(snapshots[-1], request.thread or "", dwells=dwell(snapshots))
     if found is None:
         raise UsageError(
             f"{request.path} has no thread {request.thread!r}.",
@@ -131,14 +123,21 @@ def _thread_screen(loaded: Snapshot | Recording, request: _ViewGiven) -> Rendera
 
 def _chosen(loaded: Snapshot | Recording, request: _ViewGiven) -> Snapshot | Recording:
     """Return the snapshot that ``--at`` means, or all that was loaded."""
+    if isinstance(loaded, Recording) and request.at is None:
+        return loaded
+    return _up_to_the_chosen(loaded, request)[-1]
+
+
+def _up_to_the_chosen(loaded: Snapshot | Recording, request: _ViewGiven) -> tuple[Snapshot, ...]:
+    """Return the snapshots of a recording up to the one that ``--at`` means, or a single dump."""
     if not isinstance(loaded, Recording):
         _refuse_numbers(request)
-        return loaded
+        return (loaded,)
     if request.at is None:
-        return loaded
-    for snapshot in loaded.snapshots:
+        return loaded.snapshots
+    for index, snapshot in enumerate(loaded.snapshots):
         if snapshot.tick is not None and snapshot.tick.sequence == request.at:
-            return snapshot
+            return loaded.snapshots[: index + 1]
     raise UsageError(f"{request.path} has no snapshot {request.at}.", slug="no-such-snapshot")
 
 
@@ -158,6 +157,6 @@ def _since_the_one_before(snapshot: Snapshot, request: _ViewGiven) -> Diff | Non
     if earlier is None:
         return None
     try:
-        return diff(load_dump(earlier), snapshot)
+        return diff(load_dump(earlier), snapshot, catalogue=idle_catalogue())
     except UnreadableFileError:
         return None  # The dump that was asked for is fine: show it alone.

@@ -140,7 +140,7 @@ def _thread_parts(
     if thread.counters is not None:
         yield Facts(counter_facts(thread.counters), prefix="  ", style="")
     for run in dwells:
-        if run.thread is thread:
+        if run.thread is thread and run.snapshots > 1:
             yield Hanging("  ", dwell_text(run))
     if thread.note or not thread.complete:
         yield Hanging("  ", sentence((thread.note or "the stack is not complete", WARN)))

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,15 @@ def test_one_thread_is_shown(snap: Snap, dump: Path) -> None:
     assert outcome.code == 0
     assert "worker-7" in outcome.out
     assert "parser-2" not in outcome.out
+
+
+def test_one_thread_of_an_earlier_snapshot_is_shown_with_its_time_there(
+    snap: Snap, recording: Path
+) -> None:
+    early = snap("view", recording, "--at", 2, "--thread", "worker-7").out
+    assert "frozen at this place for at least 30 s (2 snapshots" in early
+    late = snap("view", recording, "--thread", "worker-7").out
+    assert "frozen at this place for at least 60 s (3 snapshots" in late
 
 
 def test_a_thread_that_is_not_there_is_told(snap: Snap, dump: Path) -> None:
@@ -162,10 +172,18 @@ def test_a_failed_export_leaves_no_file(snap: Snap, tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_idle_stacks_of_the_settings_are_hidden(snap: Snap, dump: Path, tmp_path: Path) -> None:
+def test_idle_stacks_of_the_settings_are_hidden(
+    snap: Snap, dump: Path, recording: Path, tmp_path: Path
+) -> None:
     before = snap("view", dump).out
+    _, second, third = sorted(recording.glob("*.msgpack"))
+    earlier = shutil.copytree(recording, tmp_path / "earlier")
+    (earlier / third.name).unlink()
+    screens = (["view", third], ["diff", second, third], ["diff", earlier, recording])
+    assert all("worker-7 has not moved" in snap(*words).out for words in screens)
     (tmp_path / "snapshotter.toml").write_text('idle = ["*orders*:Pool.get"]\n')
     assert snap("view", dump).code == 0
+    assert not any("worker-7 has not moved" in snap(*words).out for words in screens)
     (tmp_path / "snapshotter.toml").write_text('idle = ["nonsense"]\n')
     outcome = snap("view", dump)
     assert outcome.code == 2
