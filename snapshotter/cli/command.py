@@ -16,7 +16,7 @@ __all__ = ["EXIT_CODES", "Command", "color_option"]
 
 EXIT_CODES = {
     ExitCode.DONE: "done",
-    ExitCode.FINDINGS: "findings",
+    ExitCode.FINDINGS: "reserved, for findings",
     ExitCode.USAGE: "wrong use",
     ExitCode.NO_TARGET: "no such process, or not a CPython 3.14 or later",
     ExitCode.NOT_PERMITTED: "not permitted, or disabled in the target",
