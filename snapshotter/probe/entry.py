@@ -42,9 +42,15 @@ def empty(space: dict[str, Any]) -> None:
     The builtins stay: another request may come before we have returned, and CPython looks for
     them in the namespace that it interrupts.
     """
+    function: Any = empty.__class__  # soon nothing of ours has a name any more
     for name in [*space]:
         if name != "__builtins__":
             del space[name]
+    names = space.get("__builtins__")
+    if type(names) is dict:
+        for name in ("id", "len", "max"):
+            if type(names.get(name)) is function:  # written anew by us
+                del names[name]
 
 
 def _begin(request_path: str, space: dict[str, Any], handed_over: list[bool]) -> None:

@@ -50,7 +50,6 @@ if TYPE_CHECKING:
         start: Callable[..., int] | None
         get_ident: Callable[[], int]
         current_frames: Callable[[], dict[int, Any]]
-        getframe: Callable[[], Any]
         open: Callable[..., int]
         read: Callable[[int, int], bytes]
         write: Callable[[int, bytes], int]

@@ -40,6 +40,9 @@ def capture_threads(work: Work, readers: Any) -> None:
     Stack and locals of a thread are of one instant: where the interpreter had to be given away
     in between, the stack is walked again and the rest of a thread that moved on is left out.
     """
+    if not work["tools"]["current_frames"]():
+        work["missing"].append("stacks from inside: the application has replaced what gives them")
+        return
     done: dict[int, bool] = {} if work["carrier"] == "main" else {work["own"]: True}
     rest: list[int] = []  # frames of the last thread whose locals are still to be taken
     limit = work["request"]["limits"]["threads"]
@@ -82,8 +85,8 @@ def capture_threads(work: Work, readers: Any) -> None:
 
 def application_frame(tools: Tools) -> Any:
     """The frame that the request interrupted, below ours and the driver's."""
-    frame: Any = tools["getframe"]()
-    ours = frame.f_globals
+    frame: Any = tools["current_frames"]().get(tools["get_ident"]())
+    ours = None if frame is None else frame.f_globals
     while frame is not None and frame.f_globals is ours:
         frame = frame.f_back
     return None if frame is None else frame.f_back

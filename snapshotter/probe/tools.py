@@ -30,16 +30,15 @@ def gather_tools() -> Tools | None:
     threads = pick(_thread, ("start_new_thread", "get_ident"))
     ident = threads.get("get_ident") or _saved("_thread", "get_ident")
     collector = _genuine("gc", modules_named(("gc",)).get("gc"), ("get_referents",))
-    system = pick(sys, ("_current_frames", "_getframe"))
-    if len(clocks) < 2 or len(files) < 6 or len(system) < 2 or ident is None or not collector:
+    frames = pick(sys, ("_current_frames",)).get("_current_frames")
+    if len(clocks) < 2 or len(files) < 6 or ident is None or not collector:
         return None
     return {
         "clock": clocks["perf_counter_ns"],
         "sleep": clocks["sleep"],
         "start": threads.get("start_new_thread") or _saved("_thread", "start_new_thread"),
         "get_ident": ident,
-        "current_frames": system["_current_frames"],
-        "getframe": system["_getframe"],
+        "current_frames": frames or _no_frames,
         "open": files["open"],
         "read": files["read"],
         "write": files["write"],
@@ -48,6 +47,11 @@ def gather_tools() -> Tools | None:
         "referents": collector["get_referents"],
         "getpid": files["getpid"],
     }
+
+
+def _no_frames() -> dict[int, Any]:
+    """In the place of ``sys._current_frames`` where that is replaced: there is no other way."""
+    return {}
 
 
 def _genuine(name: str, loaded: Any, wanted: tuple[str, ...]) -> dict[str, Any]:

@@ -165,6 +165,32 @@ def test_it_leaves_nothing_behind(target: Host, carrier: str) -> None:
     assert target.get("after") == target.get("before")
 
 
+def test_replaced_builtins_leave_nothing_behind(target: Host) -> None:
+    target.run(_COUNT)
+    target.run("""
+        keep = []
+        def patched(run):
+            import builtins
+            names = dict(vars(builtins))
+            for name in ("len", "max", "id", "type", "zip"): names[name] = None
+            space = {"__builtins__": names}
+            type(lambda: 0)(host.code, space)()
+            space["enter"](host.request, space)
+        def dumps(n):
+            for _ in range(n):
+                open(host.reply, "wb").close()
+                patched(host)
+    """)
+    target.ask(carrier="main", locals="all")
+    target.run("""
+        dumps(10); before = count(); before = count(); dumps(50)
+        unreachable = gc.collect(); after = count()
+    """)
+    assert "threads" in _unpack(target.reply())
+    assert target.get("unreachable") == 0
+    assert target.get("after") == target.get("before")
+
+
 def test_a_failing_run_leaves_nothing_behind(target: Host) -> None:
     target.run(_COUNT)
     target.ask(start_by_ns=0)
@@ -219,7 +245,7 @@ def test_it_runs_only_for_whom_it_was_meant(
     target.ask(carrier=carrier, **changes)
     target.run("space = host.start(); time.sleep(0.05)")
     assert target.reply() == b""
-    assert target.get("space") == {}
+    assert target.get("list(space)") == ["__builtins__"]
 
 
 def test_a_forked_child_runs_nothing(target: Host) -> None:
@@ -241,6 +267,16 @@ def test_an_answered_request_is_not_answered_again(target: Host) -> None:
     (target.folder / "reply").write_bytes(b"answered")
     target.run("host.start()")
     assert target.reply() == b"answered"
+
+
+def test_without_a_way_to_frames_it_says_so(target: Host) -> None:
+    target.run("frames, sys._current_frames = sys._current_frames, lambda: {}")
+    target.ask()
+    target.run("host.start(); sys._current_frames = frames")
+    reply = _unpack(target.reply())
+    assert "replaced" in str(reply["missing"])
+    assert reply["threads"] == []
+    assert reply["gc"]
 
 
 def test_a_second_carrier_leaves(target: Host) -> None:
@@ -285,6 +321,27 @@ def test_a_slice_is_at_most_half_of_the_switch_interval(target: Host) -> None:
     assert isinstance(slices, int)
     assert slices > 5
     target.run("sys.setswitchinterval(0.005); stop.set()")
+
+
+def test_attributes_are_read_without_a_dict_on_every_version(target: Host) -> None:
+    target.run("""
+        class Thing:
+            def __init__(self): self.one = 1; self.two = [2]
+        class Base:
+            __slots__ = ("slot",)
+        class Other(Base):
+            late = 5
+            def __init__(self): self.slot = 1; self.late = 2
+        import types
+        things = [Thing(), Other(), types.SimpleNamespace(three=3)]
+    """)
+    reply = target.dump(variables=[["__main__", "things"]], depth=4)
+    nodes = _unpack(reply)["nodes"]
+    assert isinstance(nodes, list)
+    names = [[row[7][0], *row[7][2:3]] for row in nodes if row[7]]
+    assert names == [["one", "two"], ["slot", "late"], ["three"]]
+    # one reference to the class and one to each value: no dict was made
+    assert target.get("len(gc.get_referents(things[0]))") == 3
 
 
 def test_the_reply_ends_with_the_nonce(target: Host) -> None:

@@ -69,7 +69,7 @@ host = Host({folder!r})
 @cache
 def probe_code(python: str) -> bytes:
     """The merged probe, compiled by this interpreter."""
-    source = amalgamate(entry="entry").encode()
+    source = amalgamate(entry="carrier").encode()
     done = subprocess.run([python, "-c", _COMPILE], input=source, capture_output=True, check=True)
     return done.stdout
 
