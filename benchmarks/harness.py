@@ -137,12 +137,18 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    """Return which commit is measured; marked where the product differs from it."""
+    git = ("git", "-C", str(ROOT))
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
+        name = subprocess.run(
+            (*git, "describe", "--always"), capture_output=True, text=True, check=True
+        ).stdout.strip()
+        differs = subprocess.run(
+            (*git, "diff", "--quiet", "HEAD", "--", "snapshotter"), check=False
+        )
+    except OSError, subprocess.CalledProcessError:
         return "unknown"
-    return done.stdout.strip() or "unknown"
+    return f"{name}, changed" if differs.returncode else name
 
 
 def _save(name: str, record: dict[str, object]) -> None:
