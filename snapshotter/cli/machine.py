@@ -81,9 +81,14 @@ def _leftovers() -> Check:
     found = leftovers()
     if not found:
         return Check("leftovers", CheckStatus.OK, "No killed recorder left anything behind.")
+    number = "a directory" if len(found) == 1 else f"{len(found)} directories"
+    alive = sorted({each.marker.target.pid for each in found if each.marker.target_may_be_alive()})
+    fixes = [f"snap doctor {pid} --clean" for pid in alive]
+    if not all(each.marker.target_may_be_alive() for each in found):
+        fixes.insert(0, "snap doctor --clean")
     return Check(
         "leftovers",
         CheckStatus.WARN,
-        f"Killed recorders left {len(found)} directories behind, such as {found[0].path}.",
-        "snap doctor --clean",
+        f"Killed recorders left {number} behind, such as {found[0].path}.",
+        ", ".join(fixes),
     )
