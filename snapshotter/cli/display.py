@@ -196,7 +196,7 @@ class LiveDisplay(QuietDisplay):
         recent.append(snapshot)
         if state.snapshot is not None:
             comparison = diff(
-                state.snapshot, snapshot, dwells=dwell(recent), catalogue=self._catalogue
+                state.snapshot, snapshot, dwells=dwell(tuple(recent)), catalogue=self._catalogue
             )
         return replace(
             state, taken=state.taken + 1, snapshot=snapshot, comparison=comparison, trouble=None

@@ -1,0 +1,43 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapshotter.analysis import CATALOGUE
+from snapshotter.cli.display import LiveDisplay
+from snapshotter.record.events import SnapshotTaken, Stopped, TargetEnded
+from snapshotter.record.stop import StopReason
+from tests.support import samples
+from tests.support.recording import SECOND, FakeClock
+from tests.unit.render.screens import rendered
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_the_live_view_tells_how_long_a_thread_has_stood(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("snapshotter.cli.display._RECENT", 4)
+    clock = FakeClock()
+    display = LiveDisplay(
+        {4121: Path("here")}, interval_ns=30 * SECOND, clock=clock, catalogue=CATALOGUE
+    )
+    for step in range(3):
+        display.tell(SnapshotTaken(samples.snapshot(step)))
+    assert "worker-7 has not moved for 60 s (3 snapshots)" in rendered(display._screen(), 120)
+    for step in range(3, 9):
+        display.tell(SnapshotTaken(samples.snapshot(step)))
+    assert "worker-7 has not moved for 90 s (4 snapshots)" in rendered(display._screen(), 120)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_live_view_ends_with_the_reason_of_the_end() -> None:
+    display = LiveDisplay({}, interval_ns=SECOND, clock=FakeClock(), catalogue=CATALOGUE)
+    display.tell(SnapshotTaken(samples.snapshot()))
+    other = replace(samples.snapshot(), process=samples.process(pid=7))
+    display.tell(SnapshotTaken(other))
+    display.tell(TargetEnded(7, "Process 7 exited."))
+    display.tell(Stopped(StopReason.COUNT))
+    screen = rendered(display._screen())
+    assert "recording ended: took as many snapshots as were asked for" in screen
+    assert "ended: Process 7 exited." in screen
