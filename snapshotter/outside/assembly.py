@@ -36,8 +36,9 @@ class ThreadDetails:
 class Assembly:
     """The result so far; each round hands in its table, then its threads and variables."""
 
-    def __init__(self, scrubber: Scrubber) -> None:
-        """Begin with nothing."""
+    def __init__(self, scrubber: Scrubber, first: int) -> None:
+        """Begin with nothing; the first value gets the index ``first``."""
+        self._first = first
         self.threads: dict[tuple[int, int, int], ThreadDetails] = {}
         self.variables: dict[tuple[str, ...], Variable] = {}
         self._values: list[Value] = []
@@ -114,7 +115,7 @@ class Assembly:
 
     def _add(self, roots: Iterable[int]) -> None:
         """Append the nodes that ``roots`` reach, breadth first, and give each its place."""
-        places, first = self._places, len(self._values)
+        places, first = self._places, self._first + len(self._values)
         order: list[int] = []
         self._place(roots, order, first)
         for index in order:  # grows meanwhile
@@ -147,7 +148,7 @@ class Assembly:
         if not is_torn:
             return Local(local.name, self._places[local.node])
         self._values.append(_UNREADABLE)
-        return Local(local.name, len(self._values) - 1)
+        return Local(local.name, self._first + len(self._values) - 1)
 
 
 def _value(node: Node, places: dict[int, int]) -> Value:

@@ -26,7 +26,7 @@ from snapshotter.outside.modules import Modules
 from snapshotter.outside.pages import PagedMemory
 from snapshotter.outside.readings import Reading
 from snapshotter.outside.scrub import Scrubber
-from snapshotter.outside.tasks import TaskReader
+from snapshotter.outside.tasks import TaskReader, TasksSeen
 from snapshotter.outside.values import ValueTable
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from snapshotter.outside.modules import SeenVariable
     from snapshotter.outside.runtime import Runtime, ThreadRef
     from snapshotter.outside.selection import Selection
-    from snapshotter.outside.tasks import TasksSeen
 
 __all__ = ["DetailsReader", "OutsideDetails", "Wanted"]
 
@@ -60,12 +59,19 @@ class Wanted:
     """(module, name, name, …)"""
     limits: Limits | None = None
     """None for those that go with the level."""
+    first_node: int = 0
+    """The index that the first value gets: there are others before it."""
+    only_values: bool = False
+    """Leave out names and tasks: they are known."""
     budget_ns: int = _BUDGET_NS
 
 
 @dataclass(frozen=True, slots=True)
 class OutsideDetails:
-    """What was read. Indices point into ``values``; times are monotonic, of the controller."""
+    """What was read. Indices point into ``values``, which begins at the first node wanted.
+
+    Times are monotonic, of the controller.
+    """
 
     threads: dict[tuple[int, int, int], ThreadDetails]
     """By (ident, native id, interpreter); threads that moved each time are missing."""
@@ -108,7 +114,7 @@ class DetailsReader:
         """
         started_ns = time.monotonic_ns()
         scrubber = Scrubber(wanted.level)
-        assembly = Assembly(scrubber)
+        assembly = Assembly(scrubber, wanted.first_node)
         pending, variables = list(threads), wanted.variables
         for left in range(_ROUNDS - 1, -1, -1):
             table = self._new_table(scrubber, wanted, started_ns)
@@ -127,7 +133,7 @@ class DetailsReader:
             )
             if is_last or not (pending or variables):
                 break
-        names = self._modules.thread_names(scrubber)
+        names = {} if wanted.only_values else self._modules.thread_names(scrubber)
         tasks = self._asyncio(threads, scrubber, wanted)
         return OutsideDetails(
             threads=assembly.threads,
@@ -149,9 +155,14 @@ class DetailsReader:
     def _asyncio(
         self, threads: Sequence[ThreadRef], scrubber: Scrubber, wanted: Wanted
     ) -> TasksSeen | None:
+        if wanted.only_values:
+            return None
         limits = wanted.limits or limits_for(wanted.level)
         with suppress(TornReadError):
-            return self._tasks.read(threads, scrubber, most=limits.tasks)
+            found = self._tasks.read(threads, scrubber, most=limits.tasks)
+            if found is not None or self._modules.module("_asyncio"):
+                return found
+            return TasksSeen(0, ())
         return None
 
     def _new_table(self, scrubber: Scrubber, wanted: Wanted, started_ns: int) -> ValueTable:

@@ -14,6 +14,7 @@ from snapshotter.outside.stacks import StackReader
 
 if TYPE_CHECKING:
     from snapshotter.model.snapshot import Counters, MainState, OutsideStack
+    from snapshotter.outside.codes import CodeCache
     from snapshotter.outside.memory import Memory
     from snapshotter.outside.probe_point import GilState
     from snapshotter.outside.procfs import Syscall
@@ -87,6 +88,11 @@ class OutsideReader:
         self._pid = pid
         self._runtime = runtime
         self._stacks = StackReader(runtime, origins or Origins.for_process(pid))
+
+    @property
+    def codes(self) -> CodeCache:
+        """The code objects that it met."""
+        return self._stacks.codes
 
     def read(self, *, budget_ns: int = DEFAULT_BUDGET_NS) -> OutsideView:
         """Return the view; ``budget_ns`` bounds the retries of stacks that change.

@@ -26,6 +26,7 @@ from snapshotter.outside.procfs import thread_ids
 from snapshotter.outside.runtime import Runtime
 from snapshotter.outside.view import OutsideReader
 from snapshotter.record.blocked import BlockedSince
+from snapshotter.record.details import DetailsSource
 from snapshotter.record.merge import Views, merge
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Observer:
         self._options = options
         self._origins = Origins.for_process(runtime.pid)
         self._reader = OutsideReader(runtime.pid, memory, runtime, origins=self._origins)
+        self._details = DetailsSource(runtime, self._reader.codes, options)
         self._spool: Spool | None = None
         self._injector: Injector | None = None
         self._blocked = BlockedSince()
@@ -127,6 +129,7 @@ class Observer:
         outside = self._outside()
         outside = replace(outside, main_detail=self._blocked.describe(outside))
         inside, outcome = self._inside(outside)
+        details, details_problem = self._details.read(inside)
         views = Views(
             captured_at_ns=captured_at_ns,
             monotonic_ns=monotonic_ns,
@@ -134,6 +137,9 @@ class Observer:
             outside=outside,
             inside=inside,
             outcome=outcome,
+            details=details,
+            details_problem=details_problem,
+            selection=self._details.selection,
             options=self._options,
             runtime_version=self._runtime.version_text,
             free_threaded=self._runtime.free_threaded,

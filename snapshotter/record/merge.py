@@ -6,16 +6,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from snapshotter.model import Capture, Interpreter, Pause, Snapshot, Thread, View
+from snapshotter.model.limits import limits_for
 from snapshotter.record.version import TOOL_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from snapshotter.attach.inject import Outcome
     from snapshotter.attach.reply import InsideThread, InsideView
-    from snapshotter.model import ProcessInfo
+    from snapshotter.model import GcState, ProcessInfo, Variable
+    from snapshotter.outside.details import OutsideDetails
+    from snapshotter.outside.selection import Selection
     from snapshotter.outside.view import OutsideThread, OutsideView
     from snapshotter.record.options import CaptureOptions
 
 __all__ = ["Names", "Views", "merge"]
+
+_MOVED = "the thread moved on"
 
 type Names = dict[tuple[int, int], tuple[str | None, bool | None]]
 """(ident, native id) -> name, daemon, as far as an inside view has told them."""
@@ -31,6 +38,11 @@ class Views:
     outside: OutsideView
     inside: InsideView | None
     outcome: Outcome
+    details: OutsideDetails | None
+    """What the inside view lacks."""
+    details_problem: str | None
+    """Why there are no details."""
+    selection: Selection
     options: CaptureOptions
     runtime_version: str
     free_threaded: bool
@@ -39,7 +51,8 @@ class Views:
 def merge(views: Views, names: Names) -> Snapshot:
     """Return the snapshot; ``names`` learns the thread names that the inside view tells."""
     threads = _threads(views, names)
-    inside = views.inside
+    inside, details = views.inside, views.details
+    told = inside or details
     missing = _missing(views, threads)
     return Snapshot(
         captured_at_ns=views.captured_at_ns,
@@ -47,30 +60,33 @@ def merge(views: Views, names: Names) -> Snapshot:
         process=views.process,
         capture=_capture(views, threads, missing),
         threads=threads,
-        values=inside.values if inside else (),
-        gc=inside.gc if inside else None,
+        values=(inside.values if inside else ()) + (details.values if details else ()),
+        gc=_gc(views),
         interpreter=_interpreter(views),
-        tasks=inside.tasks if inside else (),
-        tasks_total=inside.tasks_total if inside else None,
-        variables=inside.variables if inside else (),
+        tasks=told.tasks if told else (),
+        tasks_total=told.tasks_total if told else None,
+        variables=told.variables if told else (),
         tool=TOOL_VERSION,
     )
 
 
 def _threads(views: Views, names: Names) -> tuple[Thread, ...]:
     inside = {thread.ident: thread for thread in views.inside.threads} if views.inside else {}
-    known = views.inside.names if views.inside else {}
+    told = views.inside or views.details
+    known = told.names if told else {}
     merged = []
     for seen in views.outside.threads:
         key = seen.ident, seen.native_id
-        if seen.ident in known:
-            names[key] = known[seen.ident]
+        named = known.get(seen.ident)
+        if named is not None and (named[0] is not None or key not in names):
+            names[key] = named
         name, daemon = names.get(key, (None, None))
         if name is None and seen.is_main:
             name, daemon = "MainThread", False
         # an OS thread has a state, and an ident, in each interpreter that it ever entered
         own = inside.pop(seen.ident, None) if seen.interpreter == 0 else None
-        merged.append(_thread(seen, own, name=name, daemon=daemon))
+        thread = _thread(seen, own, name=name, daemon=daemon)
+        merged.append(_with_details(views, thread) if own is None else thread)
     merged.extend(_new_thread(thread) for thread in inside.values())
     _forget_ended(names, {(thread.ident, thread.native_id) for thread in merged})
     return tuple(merged)
@@ -113,6 +129,31 @@ def _thread(
     )
 
 
+def _with_details(views: Views, thread: Thread) -> Thread:
+    """Add the locals that were read from outside, with the stack that they belong to."""
+    if views.details is None:
+        return thread
+    key = thread.ident, thread.native_id or 0, thread.interpreter
+    details = views.details.threads.get(key)
+    if details is not None and details.frames:
+        return replace(thread, frames=details.frames, at_ns=details.at_ns, complete=True, note=None)
+    origins = [frame.origin for frame in thread.frames]
+    selected = views.selection.frames(origins, limits_for(views.options.values).app_frames)
+    frames = list(thread.frames)
+    for place in selected:
+        frames[place] = replace(frames[place], locals_missing=_MOVED)
+    return replace(thread, frames=tuple(frames))
+
+
+def _gc(views: Views) -> GcState | None:
+    """The inside view's figures, with the runs that only the outside view can tell."""
+    inside = views.inside.gc if views.inside else None
+    outside = views.details.gc if views.details else None
+    if inside is None or outside is None:
+        return inside or outside
+    return replace(inside, recent=outside.recent)
+
+
 def _new_thread(own: InsideThread) -> Thread:
     """A thread that came between the outside and the inside view."""
     return Thread(
@@ -133,7 +174,7 @@ def _missing(views: Views, threads: tuple[Thread, ...]) -> tuple[str, ...]:
     missing = []
     if views.inside is None:
         missing.append(f"no inside view: {views.outcome.problem}")
-        missing.append("so no locals, GC statistics, tasks and variables")
+        missing.extend(_not_from_outside(views))
     else:
         missing.extend(views.inside.missing)
     torn = sum(1 for thread in threads if not thread.complete)
@@ -146,12 +187,25 @@ def _missing(views: Views, threads: tuple[Thread, ...]) -> tuple[str, ...]:
     return tuple(missing)
 
 
-def _unread(views: Views):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    return [one for one in views.inside.variables if one.problem] if views.inside else []
+def _not_from_outside(views: Views) -> Iterator[str]:
+    details = views.details
+    if details is None:
+        yield f"so no locals, GC statistics, tasks and variables: {views.details_problem}"
+        return
+    if details.gc is None:
+        yield "no GC statistics: they could not be read from outside"
+    if details.tasks_total is None:
+        yield "no asyncio tasks: they could not be read from outside"
+
+
+def _unread(views: Views) -> list[Variable]:
+    told = views.inside or views.details
+    return [one for one in told.variables if one.problem] if told else []
 
 
 def _capture(views: Views, threads: tuple[Thread, ...], missing: tuple[str, ...]) -> Capture:
     inside, outcome, outside = views.inside, views.outcome, views.outside
+    details = views.details
     both = (View.OUTSIDE, View.INSIDE) if inside else (View.OUTSIDE,)
     times = [thread.at_ns for thread in threads if thread.at_ns]
     delivery = None
@@ -173,7 +227,7 @@ def _capture(views: Views, threads: tuple[Thread, ...], missing: tuple[str, ...]
         missing=missing,
         probe=inside.probe if inside else None,
         reply_bytes=len(outcome.reply) if outcome.reply is not None else None,
-        outside_ns=outside.duration_ns,
+        outside_ns=outside.duration_ns + (details.duration_ns if details else 0),
     )
 
 
