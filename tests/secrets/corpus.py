@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905 - long tables of names stay readable as one split string
 """Places where programs keep secrets: each with a secret of its own, that no rule for texts knows.
 
 A case is a label, the name of a variable and a function that hides a secret in its value.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 
 import msgpack
 import pytest
@@ -37,8 +38,11 @@ def test_a_secret_is_not_in_the_reply(number: int) -> None:
 
 def test_secrets_of_all_cases_stay_hidden_in_one_reply() -> None:
     values = {f"case_{n}": CASES[n].hide(secret_of(n)) for n in range(len(CASES))}
-    values |= {CASES[n].name: values.pop(f"case_{n}") for n in range(len(CASES))
-               if CASES[n].name != "thing"}
+    values |= {
+        CASES[n].name: values.pop(f"case_{n}")
+        for n in range(len(CASES))
+        if CASES[n].name != "thing"
+    }
     with module_of(values) as variables:
         reply = raw_reply(variables=variables, depth=6)
     leaked = [n for n in range(len(CASES)) if secret_of(n).encode() in reply]
@@ -99,8 +103,6 @@ def test_a_variable_on_a_secret_path_is_hidden(path: str, value: type) -> None:
 
 
 def test_names_of_threads_are_scrubbed() -> None:
-    import threading
-
     stop = threading.Event()
     thread = threading.Thread(target=stop.wait, name="pool of pg://bob:zqx9998wv@db/x", daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""A fresh interpreter that runs the merged probe as often as a test wants, and counts what stays."""
+"""A fresh interpreter that runs the merged probe as often as a test wants."""
 
 from __future__ import annotations
 

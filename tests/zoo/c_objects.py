@@ -293,7 +293,7 @@ def _():
 @case(CASES, "large array, wild pointers")
 def _():
     class Structure(ctypes.Structure):
-        _fields_ = [("x", ctypes.c_int), ("p", ctypes.POINTER(ctypes.c_int))]  # noqa: RUF012
+        _fields_ = [("x", ctypes.c_int), ("p", ctypes.POINTER(ctypes.c_int))]
 
     return [
         array.array("d", bytes(8 << 20)),

@@ -12,7 +12,7 @@ from time import sleep
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from zoo.trips import cases_of, trips  # noqa: E402
+from zoo.trips import cases_of, trips
 
 _PER_THREAD = 40
 module = importlib.import_module("zoo." + sys.argv[1])

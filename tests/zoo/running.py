@@ -299,7 +299,7 @@ def _():
             trip("Awaitable.__repr__")
 
     async def wait_for(thing):
-        password = "zoosecretEE2"  # noqa: S105
+        password = "zoosecretEE2"
         await thing
         return password
 

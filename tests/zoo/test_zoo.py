@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.targets import TARGETS, LiveTarget, spawn
 
 from snapshotter.model import View
 from snapshotter.record.capture import Observer
 from snapshotter.record.options import CaptureOptions
-from tests.support.targets import TARGETS, LiveTarget, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - what is captured is of any type
 """Runs the probe in this process, as plain modules, and decodes what it replies."""
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _SECOND_NS = 1_000_000_000
 LONG_NS = 10 * _SECOND_NS
 
 
-def make_request(**changes: Any) -> Any:  # noqa: ANN401 - a TypedDict of the probe
+def make_request(**changes: Any) -> Any:
     """A request with time for everything; limits are given by name."""
     now = time.monotonic_ns()
     limits = asdict(limits_for(ValueLevel.SCRUBBED))
@@ -56,7 +57,7 @@ def make_request(**changes: Any) -> Any:  # noqa: ANN401 - a TypedDict of the pr
 
 def raw_reply(
     *, tools: Mapping[str, Any] | None = None, carrier: str = "main", **changes: Any
-) -> bytes:  # noqa: ANN401
+) -> bytes:
     """The bytes of a reply; a switch interval so long that one slice is enough."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(100.0)
@@ -67,7 +68,7 @@ def raw_reply(
         sys.setswitchinterval(interval)
 
 
-def survey(**changes: Any) -> InsideView:  # noqa: ANN401
+def survey(**changes: Any) -> InsideView:
     """A decoded reply."""
     return decode_reply(raw_reply(**changes), NONCE, Origins(()))
 
@@ -95,12 +96,12 @@ class Seen:
         return [item.name for item in self.value.items]
 
 
-def see(value: Any, name: str = "thing", /, **changes: Any) -> Seen:  # noqa: ANN401
+def see(value: Any, name: str = "thing", /, **changes: Any) -> Seen:
     """Capture one value as a module variable of this name."""
     return see_locals({name: value}, **changes)[name]
 
 
-def see_locals(values: dict[Any, Any], /, **changes: Any) -> dict[str, Seen]:  # noqa: ANN401
+def see_locals(values: dict[Any, Any], /, **changes: Any) -> dict[str, Seen]:
     """Capture several values as module variables; the reply is shared."""
     with module_of(values) as variables:
         view = survey(variables=variables, **changes)

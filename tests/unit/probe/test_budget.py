@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - what is captured is of any type
 """Slices, the fuse, the deadline, limits, and notes on what is missing."""
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def parked() -> Iterator[threading.Event]:
         thread.join()
 
 
-def _run(carrier: str, tools: dict[str, Any] | None = None, **changes: Any) -> InsideView:  # noqa: ANN401
+def _run(carrier: str, tools: dict[str, Any] | None = None, **changes: Any) -> InsideView:
     found: Any = gather_tools()
     reply = run(make_request(**changes), {**found, **(tools or {})}, carrier)
     return decode_reply(reply, NONCE, Origins(()))

@@ -125,7 +125,7 @@ def test_an_exception_that_ends_outside_of_the_probe_is_foreign() -> None:
 def test_an_exception_of_a_class_of_its_own_is_foreign() -> None:
     space = _loaded(vars(builtins))
 
-    class JobTimeout(RuntimeError):
+    class JobTimeout(RuntimeError):  # noqa: N818 - as applications name them
         pass
 
     assert space["is_foreign"](JobTimeout())

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905 - long tables of names stay readable as one split string
 """Name and text rules, against lists of other tools and against what is innocent."""
 
 from __future__ import annotations
