@@ -17,7 +17,8 @@ from snapshotter.model import Recording
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from snapshotter.analysis import Diff, RecordingDiff
+    from snapshotter.analysis.changes import Diff
+    from snapshotter.analysis.recordings import RecordingDiff
 
 __all__ = ["command"]
 
@@ -51,7 +52,8 @@ def command(baseline: Path, current: Path, *, as_json: bool) -> int:
 
 
 def _difference(baseline: Path, current: Path) -> Diff | RecordingDiff:
-    from snapshotter.analysis import diff, diff_recordings  # noqa: PLC0415 -- start-up
+    from snapshotter.analysis.diff import diff  # noqa: PLC0415 -- start-up
+    from snapshotter.analysis.recordings import diff_recordings  # noqa: PLC0415 -- start-up
     from snapshotter.store.reader import load  # noqa: PLC0415 -- start-up
 
     old, new = load(baseline), load(current)
@@ -67,8 +69,8 @@ def _difference(baseline: Path, current: Path) -> Diff | RecordingDiff:
 
 
 def _screen(difference: Diff | RecordingDiff) -> RenderableType:
-    from snapshotter.analysis import Diff  # noqa: PLC0415 -- start-up
-    from snapshotter.render import diff_view, recording_diff_view  # noqa: PLC0415 -- start-up
+    from snapshotter.analysis.changes import Diff  # noqa: PLC0415 -- start-up
+    from snapshotter.render.diff import diff_view, recording_diff_view  # noqa: PLC0415 -- start-up
 
     return (
         diff_view(difference) if isinstance(difference, Diff) else recording_diff_view(difference)

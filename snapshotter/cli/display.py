@@ -6,7 +6,8 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, Self
 
-from snapshotter.analysis import diff, dwell
+from snapshotter.analysis.diff import diff
+from snapshotter.analysis.dwell import dwell
 from snapshotter.cli.console import console, print_line
 from snapshotter.cli.errors import print_note
 from snapshotter.record.events import (
@@ -19,15 +20,14 @@ from snapshotter.record.events import (
     TickMissed,
     Waiting,
 )
-from snapshotter.render import (
-    LiveState,
+from snapshotter.render.lines import (
     ended_line,
-    live_view,
     missed_line,
     snapshot_line,
     stopped_line,
     trouble_line,
 )
+from snapshotter.render.live import LiveState, live_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from snapshotter.analysis import Diff, IdlePattern
+    from snapshotter.analysis.changes import Diff
+    from snapshotter.analysis.idle import IdlePattern
     from snapshotter.model import Snapshot
     from snapshotter.record.clock import Clock
 

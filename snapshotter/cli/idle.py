@@ -9,14 +9,14 @@ import click
 from snapshotter.errors import UsageError
 
 if TYPE_CHECKING:
-    from snapshotter.analysis import IdlePattern
+    from snapshotter.analysis.idle import IdlePattern
 
 __all__ = ["idle_catalogue"]
 
 
 def idle_catalogue() -> tuple[IdlePattern, ...]:
     """Return all idle patterns. Raises UsageError when one in the settings cannot be meant."""
-    from snapshotter.analysis import CATALOGUE, parse_pattern  # noqa: PLC0415 -- start-up
+    from snapshotter.analysis.idle import CATALOGUE, parse_pattern  # noqa: PLC0415 -- start-up
 
     context = click.get_current_context(silent=True)
     settings = (context.find_root().default_map if context else None) or {}

@@ -29,7 +29,7 @@ def command(*, as_json: bool) -> int:
     if as_json:
         print_json([asdict(process) for process in processes])
         return ExitCode.DONE
-    from snapshotter.render import processes_view  # noqa: PLC0415 -- start-up
+    from snapshotter.render.processes import processes_view  # noqa: PLC0415 -- start-up
 
     show(processes_view(processes))
     return ExitCode.DONE

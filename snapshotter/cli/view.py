@@ -18,9 +18,9 @@ from snapshotter.model import Recording
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from snapshotter.analysis import Diff
+    from snapshotter.analysis.changes import Diff
     from snapshotter.model import Snapshot
-    from snapshotter.render import ViewOptions
+    from snapshotter.render.options import ViewOptions
 
 __all__ = ["command"]
 
@@ -82,7 +82,7 @@ def command(**given: object) -> int:
 
 
 def _screen(loaded: Snapshot | Recording, request: _ViewGiven) -> RenderableType:
-    from snapshotter.render import ViewOptions  # noqa: PLC0415 -- start-up
+    from snapshotter.render.options import ViewOptions  # noqa: PLC0415 -- start-up
 
     options = ViewOptions(show_all=request.all, catalogue=idle_catalogue())
     if request.thread is not None:
@@ -90,7 +90,7 @@ def _screen(loaded: Snapshot | Recording, request: _ViewGiven) -> RenderableType
     if isinstance(loaded, Recording):
         return _recording_screen(loaded, request, options)
     _refuse_numbers(request)
-    from snapshotter.render import dump_view  # noqa: PLC0415 -- start-up
+    from snapshotter.render.dump import dump_view  # noqa: PLC0415 -- start-up
 
     return dump_view(loaded, options=options, comparison=_since_the_one_before(loaded, request))
 
@@ -98,7 +98,7 @@ def _screen(loaded: Snapshot | Recording, request: _ViewGiven) -> RenderableType
 def _recording_screen(
     recording: Recording, request: _ViewGiven, options: ViewOptions
 ) -> RenderableType:
-    from snapshotter.render import recording_view  # noqa: PLC0415 -- start-up
+    from snapshotter.render.recording import recording_view  # noqa: PLC0415 -- start-up
 
     try:
         return recording_view(recording, options=options, at=request.at, against=request.against)
@@ -107,8 +107,8 @@ def _recording_screen(
 
 
 def _thread_screen(loaded: Snapshot | Recording, request: _ViewGiven) -> RenderableType:
-    from snapshotter.analysis import dwell  # noqa: PLC0415 -- start-up
-    from snapshotter.render import thread_view  # noqa: PLC0415 -- start-up
+    from snapshotter.analysis.dwell import dwell  # noqa: PLC0415 -- start-up
+    from snapshotter.render.dump import thread_view  # noqa: PLC0415 -- start-up
 
     snapshots = _up_to_the_chosen(loaded, request)
     found = thread_view(snapshots[-1], request.thread or "", dwells=dwell(snapshots))
@@ -150,7 +150,7 @@ def _refuse_numbers(request: _ViewGiven) -> None:
 
 
 def _since_the_one_before(snapshot: Snapshot, request: _ViewGiven) -> Diff | None:
-    from snapshotter.analysis import diff  # noqa: PLC0415 -- start-up
+    from snapshotter.analysis.diff import diff  # noqa: PLC0415 -- start-up
     from snapshotter.store.reader import load_dump, predecessor  # noqa: PLC0415 -- start-up
 
     earlier = predecessor(request.path)

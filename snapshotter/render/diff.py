@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group as Renderables
 from rich.text import Text
 
-from snapshotter.analysis import Unit
+from snapshotter.analysis.changes import Unit
 from snapshotter.render.fit import (
     Folded,
     Hanging,
@@ -42,14 +42,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from snapshotter.analysis import (
-        Diff,
-        Figure,
-        LocalChange,
-        RecordingDiff,
-        SignatureShare,
-        ValueChange,
-    )
+    from snapshotter.analysis.changes import Diff, Figure, LocalChange, SignatureShare, ValueChange
+    from snapshotter.analysis.recordings import RecordingDiff
 
 __all__ = ["change_parts", "diff_view", "figure_parts", "recording_diff_view"]
 

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from snapshotter.analysis import Diff, Dwell
+    from snapshotter.analysis.changes import Diff
+    from snapshotter.analysis.dwell import Dwell
     from snapshotter.model import Snapshot, Thread
 
 __all__ = ["dump_view", "find_threads", "snapshot_parts", "thread_view"]

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from snapshotter.analysis import CATALOGUE, Cell, Movement, Row, timeline
+from snapshotter.analysis.idle import CATALOGUE
+from snapshotter.analysis.movement import Movement
 from snapshotter.analysis.signatures import place_signature
+from snapshotter.analysis.timeline import Cell, Row, timeline
 from snapshotter.render.fit import Hanging, clip, fold_left, line, names_of, sentence
 from snapshotter.render.sanitize import sanitize
 from snapshotter.render.sentences import place_words
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.text import Text
 
-    from snapshotter.analysis import IdlePattern
+    from snapshotter.analysis.idle import IdlePattern
     from snapshotter.model import Snapshot
 
 __all__ = ["Grid"]

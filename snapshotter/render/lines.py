@@ -9,13 +9,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from snapshotter.analysis import CATALOGUE, Change, Movement, idle_reason
+from snapshotter.analysis.changes import Change
+from snapshotter.analysis.idle import CATALOGUE, idle_reason
+from snapshotter.analysis.movement import Movement
 from snapshotter.render.sanitize import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from snapshotter.analysis import Diff, IdlePattern
+    from snapshotter.analysis.changes import Diff
+    from snapshotter.analysis.idle import IdlePattern
     from snapshotter.model import Missed, Snapshot
 
 __all__ = ["ended_line", "missed_line", "snapshot_line", "stopped_line", "trouble_line"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.text import Text
 
-    from snapshotter.analysis import Diff
+    from snapshotter.analysis.changes import Diff
     from snapshotter.model import Snapshot
 
 __all__ = ["LiveState", "live_view"]

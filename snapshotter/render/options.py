@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snapshotter.analysis import CATALOGUE, IdlePattern
+from snapshotter.analysis.idle import CATALOGUE, IdlePattern
 
 __all__ = ["ViewOptions"]
 

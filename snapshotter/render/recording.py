@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group as Renderables
 from rich.text import Text
 
-from snapshotter.analysis import diff, dwell
+from snapshotter.analysis.diff import diff
+from snapshotter.analysis.dwell import dwell
 from snapshotter.model import View
 from snapshotter.render.diff import change_parts, figure_parts
 from snapshotter.render.dump import snapshot_parts

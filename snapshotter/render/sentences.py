@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snapshotter.analysis import Change, Movement, Unit
+from snapshotter.analysis.changes import Change, Unit
+from snapshotter.analysis.movement import Movement
 from snapshotter.analysis.signatures import MODULE_QUALNAME, place_signature
 from snapshotter.model import Origin
 from snapshotter.render.fit import clip, fold_left, names_of, place_of, sentence
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from snapshotter.analysis import Diff, Figure, Resize, ThreadChange
+    from snapshotter.analysis.changes import Diff, Figure, Resize, ThreadChange
     from snapshotter.model import Frame
 
 __all__ = ["change_sentences", "place_words", "stay_sentences"]

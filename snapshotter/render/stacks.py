@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.measure import Measurement
 
-from snapshotter.analysis import Seen
+from snapshotter.analysis.changes import Seen
 from snapshotter.analysis.locals import is_module_dunder
 from snapshotter.analysis.signatures import MODULE_QUALNAME
 from snapshotter.model import Kind, Origin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snapshotter.analysis import Movement
+from snapshotter.analysis.movement import Movement
 from snapshotter.model import Origin, Status
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group as Renderables
 
-from snapshotter.analysis import group_threads, idle_reason
 from snapshotter.analysis.align import ThreadIndex
+from snapshotter.analysis.idle import idle_reason
+from snapshotter.analysis.signatures import group_threads
 from snapshotter.model import View
 from snapshotter.render.fit import SEPARATOR, Facts, Hanging, blank, line, names_of, sentence
 from snapshotter.render.stacks import Stack
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from snapshotter.analysis import Dwell, Group, Movement
+    from snapshotter.analysis.dwell import Dwell
+    from snapshotter.analysis.movement import Movement
+    from snapshotter.analysis.signatures import Group
     from snapshotter.model import Counters, Snapshot, Thread
     from snapshotter.render.options import ViewOptions
 

@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from snapshotter.analysis import Change, Movement, diff, diff_recordings, dwell, timeline
-from snapshotter.analysis.timeline import Cell
+from snapshotter.analysis.changes import Change
+from snapshotter.analysis.diff import diff
+from snapshotter.analysis.dwell import dwell
+from snapshotter.analysis.movement import Movement
+from snapshotter.analysis.recordings import diff_recordings
+from snapshotter.analysis.timeline import Cell, timeline
 from snapshotter.model import (
     Frame,
     GcState,

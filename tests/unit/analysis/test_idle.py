@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from snapshotter.analysis import CATALOGUE, idle_reason, parse_pattern
+from snapshotter.analysis.idle import CATALOGUE, idle_reason, parse_pattern
 from tests.support.samples import (
     APP,
     EXECUTOR_BUSY,

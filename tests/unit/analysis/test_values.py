@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from snapshotter.analysis import Change, Seen
+from snapshotter.analysis.changes import Change, Seen
 from snapshotter.analysis.values import MAX_CHANGES, compare_values
 from snapshotter.model import Item, Kind, Status, Value
 from tests.support.samples import Ref, Values

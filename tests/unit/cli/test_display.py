@@ -2,7 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snapshotter.analysis import CATALOGUE
+from snapshotter.analysis.idle import CATALOGUE
 from snapshotter.cli.display import LiveDisplay
 from snapshotter.record.events import SnapshotTaken, Stopped, TargetEnded
 from snapshotter.record.stop import StopReason

@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from snapshotter.analysis import diff, diff_recordings, dwell
-from snapshotter.render import (
-    LiveState,
-    ViewOptions,
-    diff_view,
-    doctor_view,
-    dump_view,
-    ended_line,
-    live_view,
-    missed_line,
-    processes_view,
-    recording_diff_view,
-    recording_view,
-    snapshot_line,
-    thread_view,
-    trouble_line,
-)
+from snapshotter.analysis.diff import diff
+from snapshotter.analysis.dwell import dwell
+from snapshotter.analysis.recordings import diff_recordings
+from snapshotter.render.diff import diff_view, recording_diff_view
+from snapshotter.render.doctor import doctor_view
+from snapshotter.render.dump import dump_view, thread_view
+from snapshotter.render.lines import ended_line, missed_line, snapshot_line, trouble_line
+from snapshotter.render.live import LiveState, live_view
+from snapshotter.render.options import ViewOptions
+from snapshotter.render.processes import processes_view
+from snapshotter.render.recording import recording_view
 from tests.support.samples import (
     HOSTILE,
     INTERVAL_S,

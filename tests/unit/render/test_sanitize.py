@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from snapshotter.render import sanitize, text
+from snapshotter.render.sanitize import sanitize, text
 from tests.support.samples import HOSTILE
 
 FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

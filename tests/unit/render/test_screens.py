@@ -5,24 +5,18 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from snapshotter.analysis import diff, dwell
+from snapshotter.analysis.diff import diff
+from snapshotter.analysis.dwell import dwell
 from snapshotter.model import Kind, Local, MainState, Snapshot, Value
-from snapshotter.render import (
-    LiveState,
-    ViewOptions,
-    diff_view,
-    doctor_view,
-    dump_view,
-    ended_line,
-    live_view,
-    missed_line,
-    processes_view,
-    recording_view,
-    snapshot_line,
-    stopped_line,
-    thread_view,
-)
+from snapshotter.render.diff import diff_view
+from snapshotter.render.doctor import doctor_view
+from snapshotter.render.dump import dump_view, thread_view
 from snapshotter.render.fit import fold_left, short_path
+from snapshotter.render.lines import ended_line, missed_line, snapshot_line, stopped_line
+from snapshotter.render.live import LiveState, live_view
+from snapshotter.render.options import ViewOptions
+from snapshotter.render.processes import processes_view
+from snapshotter.render.recording import recording_view
 from snapshotter.render.sentences import place_words
 from tests.support.samples import (
     APP,
