@@ -59,13 +59,18 @@ def _inside_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
     without = [
         side
         for side, snapshot in (("baseline", baseline), ("current", current))
-        if View.INSIDE not in snapshot.capture.views
+        if View.INSIDE not in snapshot.capture.views and snapshot.gc is None
     ]
     if without:
         who = "neither snapshot has" if len(without) == 2 else f"the {without[0]} one has no"  # noqa: PLR2004
         view = "an inside view" if len(without) == 2 else "inside view"  # noqa: PLR2004
         yield f"Locals, collector, tasks and variables were not compared: {who} {view}."
         return
+    if baseline.capture.views != current.capture.views:
+        yield (
+            "Locals of threads that were seen from inside in one snapshot and from outside in"
+            " the other were not compared."
+        )
     if not (baseline.gc and current.gc):
         yield "The collector was not compared: not both snapshots have it."
     capped = [

@@ -125,11 +125,9 @@ def same_place(before: Thread, after: Thread) -> SamePlace:
 
 
 def _frames_from(thread: Thread, view: View) -> tuple[Frame, ...] | None:
-    if thread.view is view:
-        return thread.frames
     if view is View.OUTSIDE and thread.outside is not None:
-        return thread.outside.frames
-    return None
+        return thread.outside.frames  # of the time at which the counters were read
+    return thread.frames if thread.view is view else None
 
 
 def _compare(old: tuple[Frame, ...], new: tuple[Frame, ...], *, complete: bool) -> SamePlace:
