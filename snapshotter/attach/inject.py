@@ -78,16 +78,20 @@ class Injector:
         code = build_code(directory, version=version, pid=pid, inner_pid=inner_pid)
         self._spool.write_code(code.driver, code.probe)
 
-    def ask(self, question: Question, *, patience_ns: int) -> Outcome:
+    def ask(
+        self, question: Question, *, patience_ns: int, wait_inside_ns: int | None = None
+    ) -> Outcome:
         """Ask until it is answered or the patience is over; nothing stays armed.
 
-        Raises ProcessEndedError.
+        ``wait_inside_ns`` lets a last request lie armed for so long on a blocked main thread, at
+        the price of a signal that may be lost. Raises ProcessEndedError.
         """
         until = time.monotonic_ns() + patience_ns
+        last = until + (wait_inside_ns or 0)
         question = replace(
             question,
-            start_by_ns=until + _START_GRACE_NS,
-            deadline_ns=until + _ANSWER_NS,
+            start_by_ns=last + _START_GRACE_NS,
+            deadline_ns=last + _ANSWER_NS,
         )
         armed = 0
         while True:
@@ -96,6 +100,8 @@ class Injector:
             try:
                 with self._spool.new_request(request_bytes(question)) as reply:
                     outcome = self._ask(question, reply, until)
+                    if wait_inside_ns and outcome.reply is None and outcome.asked_at_ns is None:
+                        outcome = self._lie_in_wait(question, reply, outcome, wait_inside_ns)
             finally:
                 self.withdraw()
             armed += outcome.armed_ns
@@ -147,6 +153,20 @@ class Injector:
                 now = time.monotonic_ns()
                 return replace(self._await_reply(question, reply, now), armed_ns=armed)
         return Outcome(None, question.nonce, armed_ns=armed, problem=problem)
+
+    def _lie_in_wait(
+        self, question: Question, reply: Reply, before: Outcome, wait_ns: int
+    ) -> Outcome:
+        """Leave one request armed until the main thread runs again, as the user asked."""
+        try:
+            attempt = self._main.ask(self._spool.driver_path, lie_ns=wait_ns)
+        finally:
+            self._unanswered_ns = time.monotonic_ns()
+        armed = before.armed_ns + attempt.armed_ns
+        if attempt.verdict is not Verdict.STARTED:
+            return replace(before, armed_ns=armed)
+        outcome = self._await_reply(question, reply, attempt.armed_at_ns)
+        return replace(outcome, armed_ns=armed)
 
     def _chances(self, until: int) -> Iterator[int | None]:
         """Yield each moment in which the main thread runs Python, or is just about to.

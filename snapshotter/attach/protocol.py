@@ -143,21 +143,29 @@ class MainThread:
         """Return the monotonic time at which its sleep ends by itself, None if unknown or never."""
         return self._wakes.next_wake_ns(self._pid)
 
-    def ask(self, driver_path: str, *, wake_ns: int | None = None) -> Attempt:
+    def ask(
+        self, driver_path: str, *, wake_ns: int | None = None, lie_ns: int | None = None
+    ) -> Attempt:
         """Arm a request and watch it until it starts or is withdrawn; never leaves it armed.
 
-        ``wake_ns`` is the time just ahead at which the main thread wakes by itself.
+        ``wake_ns`` is the time just ahead at which the main thread wakes by itself. ``lie_ns``
+        lets the request lie there for so long even if the main thread is blocked: the user asked
+        for it and knows that a signal may be lost.
         """
         if self._point.is_pending():
             return Attempt(Verdict.FOREIGN, 0, 0)
         if self.is_ending():
             return Attempt(Verdict.ENDING, 0, 0)
         asleep_until = 0 if wake_ns is None else wake_ns + _WAKE_SLACK_NS
-        with _no_signals():
+        # who waits for long may be interrupted
+        with _no_signals() if lie_ns is None else contextlib.nullcontext():
             armed_at = time.monotonic_ns()
+            until = armed_at + (ARMED_AT_MOST_NS if lie_ns is None else lie_ns)
+            if lie_ns is not None:
+                asleep_until = until
             try:
                 self._arm(driver_path, stock=wake_ns is None)
-                started = self._await_start(armed_at, asleep_until)
+                started = self._await_start(until, asleep_until)
             finally:
                 # whatever happened, Ctrl-C included, nothing stays behind
                 left = self.withdraw(os.fsencode(driver_path))
@@ -209,11 +217,11 @@ class MainThread:
         wishes = _PLEASE_STOP | _SIGNALS | _CALLS | _ASYNC_EXCEPTION
         self._memory.write(address, bytes([breaker | wishes]))
 
-    def _await_start(self, armed_at: int, asleep_until: int) -> bool:
+    def _await_start(self, until: int, asleep_until: int) -> bool:
         """Return whether it started; False as soon as it has to be withdrawn."""
         while self._point.is_pending():
             now = time.monotonic_ns()
-            if now - armed_at >= ARMED_AT_MOST_NS:
+            if now >= until:
                 return False
             if self.is_ending() or (now >= asleep_until and self.now() is MainNow.BLOCKED):
                 return False

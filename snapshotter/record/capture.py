@@ -64,6 +64,7 @@ class Observer:
         self._spool: Spool | None = None
         self._injector: Injector | None = None
         self._blocked = BlockedSince()
+        self._carriers: frozenset[int] = frozenset()
         self._names: dict[tuple[int, int], tuple[str | None, bool | None]] = {}
         self.process: ProcessInfo = process_info(runtime.pid, runtime.version_text, identity)
 
@@ -124,9 +125,19 @@ class Observer:
 
     def capture(self) -> Snapshot:
         """Take one snapshot. Raises ProcessEndedError, NoSnapshotError."""
+        try:
+            return self._capture()
+        except (TornReadError, FileNotFoundError, ProcessLookupError) as error:
+            # what a process that ends has in memory and in /proc goes piece by piece
+            ended = self.ended()
+            if ended is None:
+                raise
+            raise ProcessEndedError(ended) from error
+
+    def _capture(self) -> Snapshot:
         captured_at_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
         process = process_info(self._runtime.pid, self._runtime.version_text, self._identity)
-        outside = self._outside()
+        outside = self._reader.read()
         outside = replace(outside, main_detail=self._blocked.describe(outside))
         inside, outcome = self._inside(outside)
         details, details_problem = self._details.read(inside)
@@ -143,18 +154,17 @@ class Observer:
             options=self._options,
             runtime_version=self._runtime.version_text,
             free_threaded=self._runtime.free_threaded,
+            carriers=self._carriers,
         )
+        self._remember_carriers(views)
         return merge(views, self._names)
 
-    def _outside(self) -> OutsideView:
-        try:
-            return self._reader.read()
-        except TornReadError as error:
-            # the memory of a process that ends goes piece by piece
-            ended = self.ended()
-            if ended is None:
-                raise
-            raise ProcessEndedError(ended) from error
+    def _remember_carriers(self, views: Views) -> None:
+        """Keep the idents of our threads as long as there are such threads."""
+        alive = self._carriers & {thread.ident for thread in views.outside.threads}
+        inside = views.inside
+        own = {inside.carrier_ident} if inside and inside.carrier == "thread" else set()
+        self._carriers = alive | own
 
     def _inside(self, outside: OutsideView) -> tuple[InsideView | None, Outcome]:
         """Ask the target, unless something forbids it; the reason stands in the outcome."""
@@ -193,7 +203,11 @@ class Observer:
             reply_path="",
         )
         try:
-            return self._prepared().ask(question, patience_ns=options.patience_ns)
+            return self._prepared().ask(
+                question,
+                patience_ns=options.patience_ns,
+                wait_inside_ns=options.wait_inside_ns,
+            )
         except ProcessEndedError:
             raise
         except SnapshotterError as error:

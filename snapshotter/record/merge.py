@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from snapshotter.attach.compilers import PROBE_FILENAME
 from snapshotter.model import Capture, Interpreter, Pause, Snapshot, Thread, View
 from snapshotter.model.limits import limits_for
 from snapshotter.record.version import TOOL_VERSION
@@ -46,6 +47,8 @@ class Views:
     options: CaptureOptions
     runtime_version: str
     free_threaded: bool
+    carriers: frozenset[int] = frozenset()
+    """Idents of our own threads of earlier snapshots, which may be just ending."""
 
 
 def merge(views: Views, names: Names) -> Snapshot:
@@ -76,6 +79,8 @@ def _threads(views: Views, names: Names) -> tuple[Thread, ...]:
     known = told.names if told else {}
     merged = []
     for seen in views.outside.threads:
+        if _is_ours(seen, views.carriers):
+            continue
         key = seen.ident, seen.native_id
         named = known.get(seen.ident)
         if named is not None and (named[0] is not None or key not in names):
@@ -90,6 +95,15 @@ def _threads(views: Views, names: Names) -> tuple[Thread, ...]:
     merged.extend(_new_thread(thread) for thread in inside.values())
     _forget_ended(names, {(thread.ident, thread.native_id) for thread in merged})
     return tuple(merged)
+
+
+def _is_ours(seen: OutsideThread, carriers: frozenset[int]) -> bool:
+    """Whether it is a carrier thread: it runs the probe, or did, and has no Python left to run."""
+    frames = seen.stack.frames if seen.stack else ()
+    if any(frame.filename == PROBE_FILENAME for frame in frames):
+        return not seen.is_main
+    # an application's thread may get the same ident later, but has frames
+    return not frames and seen.ident in carriers
 
 
 def _forget_ended(names: Names, alive: set[tuple[int, int | None]]) -> None:

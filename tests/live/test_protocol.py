@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from snapshotter.outside.runtime import Runtime
 from snapshotter.record.capture import Observer
 from snapshotter.record.options import CaptureOptions
 from tests.support.observing import captured, capturing, pending_call, spools_for
-from tests.support.targets import LiveTarget, spawn, wait_until
+from tests.support.targets import LiveTarget, spawn, spawn_source, wait_until
 
 if TYPE_CHECKING:
     from snapshotter.outside.probe_point import ProbePoint
@@ -155,6 +156,28 @@ def test_a_request_to_a_blocked_main_thread_is_withdrawn_at_once() -> None:
         attempt = injector._main.ask(injector._spool.driver_path)
         assert attempt.verdict == "withdrawn"
         assert pending_call(target.pid) == 0
+
+
+@pytest.mark.parametrize("wait_ns", [None, 20_000_000_000])
+def test_a_request_lies_in_wait_only_when_asked_to(target_python: str, wait_ns: int | None) -> None:
+    source = """
+import os, sys
+os.write(int(os.environ["SNAP_READY_FD"]), b"ready\\n")
+sys.stdin.readline()
+while True: pass
+"""
+    options = CaptureOptions(patience_ns=50_000_000, wait_inside_ns=wait_ns)
+    with spawn_source(source, python=target_python) as target:
+        with Observer.open(target.pid, options) as observer:
+            observer._prepared()  # which may take its time
+            when = threading.Timer(1.0, target.tell, ["go"])
+            when.start()
+            inside = View.INSIDE in observer.capture().capture.views
+            assert inside is (wait_ns is not None)
+            assert when.finished.is_set() is inside
+            assert pending_call(target.pid) == 0
+            when.join()
+        assert target.stderr_text() == ""
 
 
 def test_a_second_observer_waits_and_then_says_so() -> None:

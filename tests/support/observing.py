@@ -89,7 +89,8 @@ def capturing(*pids: int, every_s: float = 0.1, patience_ns: int = _PATIENCE_NS)
     finally:
         stop.set()
         thread.join()
-    assert not watch.errors, watch.errors
+    if watch.errors:
+        raise watch.errors[0]
 
 
 def captured(pid: int, *, patience_ns: int = 1_000_000_000) -> Snapshot:
