@@ -14,9 +14,13 @@ The probe
  7. runs only for whom it was meant: pid, nonce and deadline come first, too late means nothing;
  8. writes secrets nowhere: redaction comes before packing.
 
-What CPython itself calls on the way in, and nobody can avoid: audit hooks, a replaced
-``builtins.__import__``, ``sys.monitoring`` and ``sys.setprofile`` tools, and finalizers when the
-collector happens to run.
+What is called on the way in, before the probe has proved what it uses: audit hooks, a replaced
+``builtins.__import__`` or ``exec``, ``sys.monitoring`` and ``sys.setprofile`` tools, and
+finalizers when the collector happens to run. From :mod:`.pristine` on replaced builtins and
+functions of modules are found out and not called.
+
+Once per process the names in the probe's code become interned strings (about 600); no later dump
+adds one.
 
 The modules of this package are merged into one before they are sent
 (:mod:`snapshotter.attach.payload`), so each top-level name exists once in the whole package.
