@@ -46,6 +46,8 @@ def test_a_blocked_program_is_told_whole(target_python: str) -> None:
         spawn("value_zoo.py", "blocked", python=target_python) as target,
         Observer.open(target.pid, options) as observer,
     ):
+        # it says that it is ready just before it waits
+        target.wait_for(lambda: observer.capture().capture.main is MainState.BLOCKED)
         snapshot = observer.capture()
 
     capture = snapshot.capture
