@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ from snapshotter.analysis.movement import Movement
 if TYPE_CHECKING:
     from snapshotter.analysis.dwell import Dwell
     from snapshotter.analysis.movement import CounterDelta
-    from snapshotter.model import Frame, Snapshot, Task, Thread, Value
+    from snapshotter.analysis.seen import Seen
+    from snapshotter.model import Frame, Snapshot, Task, Thread
 
 __all__ = [
     "Change",
@@ -21,7 +22,6 @@ __all__ = [
     "GenerationChange",
     "LocalChange",
     "Resize",
-    "Seen",
     "SignatureShare",
     "TaskChange",
     "TaskChanges",
@@ -86,23 +86,6 @@ class Figure:
     def rate_per_s(self) -> float | None:
         """Return the difference per second in ``unit``; of processor time, in ns per second."""
         return self.elapsed.per_s(self.delta)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A captured value within the table it belongs to (``Snapshot.values``)."""
-
-    values: tuple[Value, ...] = field(repr=False)
-    node: int
-
-    @property
-    def value(self) -> Value:
-        """The value itself."""
-        return self.values[self.node]
-
-    def at(self, node: int) -> Seen:
-        """Return another value of the same table."""
-        return Seen(self.values, node)
 
 
 @dataclass(frozen=True, slots=True)

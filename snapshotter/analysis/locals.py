@@ -10,14 +10,14 @@ from snapshotter.analysis.changes import (
     Figure,
     LocalChange,
     Resize,
-    Seen,
     Unit,
     ValueChange,
     VariableChange,
 )
-from snapshotter.analysis.signatures import MODULE_QUALNAME
+from snapshotter.analysis.seen import Seen
+from snapshotter.analysis.signatures import is_module_dunder
 from snapshotter.analysis.values import compare_values
-from snapshotter.model import Kind, Origin, View
+from snapshotter.model import Kind, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from snapshotter.analysis.changes import Elapsed
     from snapshotter.model import Frame, Local, Snapshot, Thread, Value, Variable
 
-__all__ = ["is_module_dunder", "local_changes", "resizes", "variable_changes"]
+__all__ = ["local_changes", "resizes", "variable_changes"]
 
 _CONTAINERS = frozenset({Kind.LIST, Kind.DICT, Kind.SET, Kind.DEQUE, Kind.ARRAY, Kind.BYTES})
 
@@ -35,9 +35,9 @@ type _Differences = tuple[tuple[ValueChange, ...], int]
 def local_changes(
     baseline: Snapshot, current: Snapshot, pairs: Iterable[tuple[Thread, Thread]]
 ) -> Iterator[LocalChange]:
-    """Compare the locals of aligned frames; only the inside view of a thread has locals."""
+    """Compare the locals of aligned frames of threads that the same view saw on both sides."""
     for before, after in pairs:
-        if before.view is not View.INSIDE or after.view is not View.INSIDE:
+        if before.view is not after.view:
             continue
         for old, new in align_frames(before.frames, after.frames):
             if _comparable(old) and _comparable(new):
@@ -61,12 +61,6 @@ def _of_frame(
             continue
         if changes:
             yield LocalChange(thread, new, local.name, changes, more)
-
-
-def is_module_dunder(frame: Frame, local: Local) -> bool:
-    """Tell whether it is a name that every module has (``__spec__``): it tells nothing of one."""
-    dunder = local.name.startswith("__") and local.name.endswith("__")
-    return dunder and frame.qualname == MODULE_QUALNAME
 
 
 def _one_sided_or_compared(

@@ -12,7 +12,7 @@ from snapshotter.model import Origin
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from snapshotter.model import Frame, Thread
+    from snapshotter.model import Frame, Local, Thread
 
 __all__ = [
     "MODULE_QUALNAME",
@@ -22,6 +22,7 @@ __all__ = [
     "below_package_root",
     "call_signature",
     "group_threads",
+    "is_module_dunder",
     "module_of",
     "place_signature",
 ]
@@ -50,6 +51,12 @@ def place_signature(frames: Iterable[Frame]) -> PlaceSignature:
 def call_signature(frames: Iterable[Frame]) -> CallSignature:
     """Return S2, which survives a new release: lines shift, directories change."""
     return tuple((module_of(frame.filename), frame.qualname) for frame in frames)
+
+
+def is_module_dunder(frame: Frame, local: Local) -> bool:
+    """Tell whether it is a name that every module has (``__spec__``): it tells nothing of one."""
+    dunder = local.name.startswith("__") and local.name.endswith("__")
+    return dunder and frame.qualname == MODULE_QUALNAME
 
 
 @lru_cache(maxsize=4096)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from snapshotter.analysis.changes import Change, Seen, ValueChange
+from snapshotter.analysis.changes import Change, ValueChange
 from snapshotter.model import Kind, Status
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
+    from snapshotter.analysis.seen import Seen
     from snapshotter.model import Item, Value
 
 __all__ = ["compare_values"]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +67,8 @@ def _read(path: Path) -> tuple[Settings | None, str | None]:
         if not _is_trusted(path, descriptor):
             return None, f"{path.name} was left out: it, or its directory, is another user's"
         content = stream.read(_SIZE_LIMIT_BYTES)
+    import tomllib  # noqa: PLC0415 -- start-up: most directories have no settings
+
     try:
         return tomllib.loads(content.decode()), None
     except ValueError as error:

@@ -7,7 +7,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from snapshotter.analysis.changes import Diff, Seen, ThreadChange
+from snapshotter.analysis.changes import Diff, ThreadChange
+from snapshotter.analysis.seen import Seen
 from snapshotter.export.encoding import scalar, utc
 from snapshotter.export.json import place_dict
 from snapshotter.export.values import ValueTrees

@@ -8,7 +8,6 @@ from rich.console import Group as Renderables
 
 from snapshotter.analysis.signatures import module_of
 from snapshotter.model import View
-from snapshotter.render.diff import change_parts, figure_parts
 from snapshotter.render.fit import Facts, Hanging, blank, line, sentence
 from snapshotter.render.header import (
     capture_lines,
@@ -63,11 +62,12 @@ def dump_view(
         *main_thread_line(snapshot),
         *missing_lines(snapshot),
     ]
-    if comparison is not None:
-        parts += [blank(), *change_parts(comparison)]
-    parts += snapshot_parts(snapshot, options=options, dwells=dwells)
-    if comparison is not None:
-        parts += figure_parts(comparison)
+    sections = snapshot_parts(snapshot, options=options, dwells=dwells)
+    if comparison is None:
+        return Renderables(*parts, *sections)
+    from snapshotter.render.diff import change_parts, figure_parts  # noqa: PLC0415 -- start-up
+
+    parts += [blank(), *change_parts(comparison), *sections, *figure_parts(comparison)]
     return Renderables(*parts)
 
 

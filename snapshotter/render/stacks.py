@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.measure import Measurement
 
-from snapshotter.analysis.changes import Seen
-from snapshotter.analysis.locals import is_module_dunder
-from snapshotter.analysis.signatures import MODULE_QUALNAME
+from snapshotter.analysis.seen import Seen
+from snapshotter.analysis.signatures import MODULE_QUALNAME, is_module_dunder
 from snapshotter.model import Kind, Origin
 from snapshotter.render.fit import clip, fold_left, line, place_of
 from snapshotter.render.sanitize import sanitize

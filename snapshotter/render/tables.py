@@ -9,7 +9,7 @@ from rich.console import Group as Renderables
 from rich.table import Table
 from rich.text import Text
 
-from snapshotter.analysis.changes import Seen
+from snapshotter.analysis.seen import Seen
 from snapshotter.analysis.signatures import place_signature
 from snapshotter.render.fit import (
     SEPARATOR,

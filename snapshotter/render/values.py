@@ -16,7 +16,7 @@ from snapshotter.render.units import count
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapshotter.analysis.changes import Seen
+    from snapshotter.analysis.seen import Seen
 
 __all__ = ["describe", "value_lines"]
 

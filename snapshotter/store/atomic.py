@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import time
 from contextlib import contextmanager, suppress
@@ -57,7 +56,7 @@ def atomic_file(path: Path, *, overwrite: bool = False, tidy: bool = True) -> It
     _check_destination(path, overwrite=overwrite)
     if tidy:
         remove_unfinished(path.parent, of=path.name, older_than_s=_UNFINISHED_AGE_S)
-    temporary = path.with_name(unfinished_name(path.name, secrets.token_hex(8)))
+    temporary = path.with_name(unfinished_name(path.name, os.urandom(8).hex()))
     try:
         with _created(temporary) as stream:
             yield stream

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from snapshotter.analysis.changes import Change, Seen
+from snapshotter.analysis.changes import Change
+from snapshotter.analysis.seen import Seen
 from snapshotter.analysis.values import MAX_CHANGES, compare_values
 from snapshotter.model import Item, Kind, Status, Value
 from tests.support.samples import Ref, Values

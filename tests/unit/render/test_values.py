@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from snapshotter.analysis.changes import Seen
+from snapshotter.analysis.seen import Seen
 from snapshotter.model import Item, Kind, Status, Value
 from snapshotter.render.values import MAX_TREE_LINES, describe, value_lines
 from tests.support.samples import Ref, Values
