@@ -84,6 +84,8 @@ class OutsideDetails:
     tasks: tuple[Task, ...]
     tasks_total: int | None
     """None where they cannot be read."""
+    is_late: bool
+    """Whether threads were left out because no time was left."""
     duration_ns: int
 
 
@@ -115,13 +117,14 @@ class DetailsReader:
         started_ns = time.monotonic_ns()
         scrubber = Scrubber(wanted.level)
         assembly = Assembly(scrubber, wanted.first_node)
-        pending, variables = list(threads), wanted.variables
+        pending, variables, out_of_time = list(threads), wanted.variables, False
         for left in range(_ROUNDS - 1, -1, -1):
             table = self._new_table(scrubber, wanted, started_ns)
             seen = self._threads(table, pending, wanted.selection)
             found = self._variables(table, variables)
             torn = self._torn(table)
-            is_last = not left or table.out_of_time
+            out_of_time = table.is_late()
+            is_last = not left or out_of_time
             assembly.begin(table, torn, is_last=is_last)
             pending = [
                 thread
@@ -143,6 +146,7 @@ class DetailsReader:
             gc=self._collector(),
             tasks=tasks.tasks if tasks else (),
             tasks_total=tasks.total if tasks else None,
+            is_late=bool(pending) and out_of_time,
             duration_ns=time.monotonic_ns() - started_ns,
         )
 
@@ -179,6 +183,8 @@ class DetailsReader:
     ) -> dict[int, SeenThread]:
         seen = {}
         for thread in threads[: table.limits.threads]:
+            if table.is_late():
+                break
             with suppress(TornReadError):
                 seen[thread.address] = self._locals.read(table, thread, selection)
         return seen
@@ -211,11 +217,14 @@ class DetailsReader:
     def _check(self) -> None:
         """See that the layouts are true: what stands in ``builtins`` must read as what it is."""
         found: dict[str, Reading] = {}
-        with suppress(TornReadError):
-            for key, value in self._modules.builtins():
-                name = self._heap.text(key, 16)[0]
-                if name in {"None", "True"}:
-                    found[name] = self._classes.plan(self._heap.type_of(value)).reading
+        for _ in range(_ROUNDS):
+            self._pages.forget()
+            with suppress(TornReadError):
+                for key, value in self._modules.builtins():
+                    name = self._heap.text(key, 16)[0]
+                    if name in {"None", "True"}:
+                        found[name] = self._classes.plan(self._heap.type_of(value)).reading
+                break
         if found.get("None") is not Reading.NONE or found.get("True") is not Reading.BOOL:
             raise UnsupportedPythonError(
                 "Values cannot be read from outside: objects have another layout in this build.",

@@ -32,6 +32,8 @@ _CELL_VALUE: Final = 16
 _MOST_LOCALS: Final = 64
 _MOST_SLOTS: Final = 2000
 _MAX_NAME: Final = 200
+_OURS: Final = "<snapshotter probe>"
+"""The probe's own frames, should it be at work: what it hides is in its locals."""
 _LIMIT: Final = "it has more locals than are captured"
 _NO_DICT: Final = "its namespace is not a plain dict"
 
@@ -107,6 +109,8 @@ class LocalsReader:
         frames = [SeenFrame(self._codes.frame(call.code, call.lasti)) for call in calls]
         origins = [seen.frame.origin for seen in frames]
         for place in selection.frames(origins, table.limits.app_frames):
+            if frames[place].frame.filename == _OURS:
+                continue
             self._fill(table, frames[place], calls[place], selection)
             table.drain()
         return SeenThread(thread, at_ns, frames, places)

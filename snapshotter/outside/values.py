@@ -27,7 +27,7 @@ type Content = tuple[Kind, Status, int | None, Scalar, list[Member]]
 
 _LONGEST_NAME: Final = 64
 _LEARNT_BYTES: Final = 24
-_NODES_PER_LOOK: Final = 64
+_NODES_PER_LOOK: Final = 16
 _SECRET, _CUT_OFF, _MADE = -1, -2, -3
 
 
@@ -142,12 +142,17 @@ class ValueTable:
         """Read everything that is queued."""
         while len(self.nodes) < len(self._addresses):
             at = len(self.nodes)
-            if at % _NODES_PER_LOOK == 0 and time.monotonic_ns() > self.deadline_ns:
-                self.out_of_time = True
+            if at % _NODES_PER_LOOK == 0:
+                self.is_late()
             if self._depths[at] == _MADE:
                 self.nodes.append(self._made[at])
             else:
                 self.nodes.append(self._node(self._addresses[at], self._depths[at]))
+
+    def is_late(self) -> bool:
+        """Look at the clock: whether what is still queued is to be left out."""
+        self.out_of_time = self.out_of_time or time.monotonic_ns() > self.deadline_ns
+        return self.out_of_time
 
     def short_text(self, address: int) -> str:
         """Return a text or bytes short enough to be a name; "" of anything else."""

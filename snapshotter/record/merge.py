@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Names", "Views", "merge"]
 
 _MOVED = "the thread moved on"
+_NO_TIME = "no time was left in this dump"
 
 type Names = dict[tuple[int, int], tuple[str | None, bool | None]]
 """(ident, native id) -> name, daemon, as far as an inside view has told them."""
@@ -154,8 +155,9 @@ def _with_details(views: Views, thread: Thread) -> Thread:
     origins = [frame.origin for frame in thread.frames]
     selected = views.selection.frames(origins, limits_for(views.options.values).app_frames)
     frames = list(thread.frames)
+    reason = _NO_TIME if views.details.is_late else _MOVED
     for place in selected:
-        frames[place] = replace(frames[place], locals_missing=_MOVED)
+        frames[place] = replace(frames[place], locals_missing=reason)
     return replace(thread, frames=tuple(frames))
 
 
