@@ -40,9 +40,6 @@ def capture_threads(work: Work, readers: Any) -> None:
     Stack and locals of a thread are of one instant: where the interpreter had to be given away
     in between, the stack is walked again and the rest of a thread that moved on is left out.
     """
-    if not work["tools"]["current_frames"]():
-        work["missing"].append("stacks from inside: the application has replaced what gives them")
-        return
     done: dict[int, bool] = {} if work["carrier"] == "main" else {work["own"]: True}
     rest: list[int] = []  # frames of the last thread whose locals are still to be taken
     limit = work["request"]["limits"]["threads"]

@@ -27,6 +27,7 @@ __all__ = ["OUR_FILENAME", "PROBE_VERSION", "failure", "is_our_code", "run", "wh
 PROBE_VERSION = "1"
 OUR_FILENAME = "<snapshotter probe>"
 _CODES_PER_CHECK = 16
+_ROWS_PER_CHECK = 1024
 # Modules that are looked at if the application has loaded them.
 _MODULES = (
     "_asyncio",
@@ -44,13 +45,17 @@ _MODULES = (
 )
 
 
-def run(request: Request, tools: Tools, carrier: str) -> bytes:
+def run(request: Request, tools: Tools, carrier: str, loaded_ns: int = 0) -> bytes:
     """Take the survey in this thread and return the reply.
 
     ``carrier`` is "thread" (slices, the interpreter is given away in between) or "main" (one
-    slice only). Raises nothing of its own; what a signal handler raises passes through.
+    slice only); ``loaded_ns`` is a slice that lies behind. Raises nothing of its own; what a
+    signal handler raises passes through.
     """
     work = new_work(request, tools, carrier)
+    if loaded_ns:
+        work["slices"] = 1
+        work["pause_max"] = work["pause_total"] = loaded_ns
     begin_slice(work)
     work["modules"] = modules_named(_MODULES)
     catalogue_types(work)
@@ -58,15 +63,28 @@ def run(request: Request, tools: Tools, carrier: str) -> bytes:
     gc = pack_gc(work)
     interpreter = pack_interpreter(work)
     names = thread_names(work)
-    capture_threads(work, readers)
+    if tools["current_frames"]():
+        capture_threads(work, readers)
+    else:
+        work["missing"].append("stacks from inside: the application has replaced what gives them")
     if not work["out_of_time"] and spent(work, 50):
         next_slice(work)
     variables = pack_variables(work, readers)
     forget_values(work)
     total, tasks = pack_tasks(work)
-    codes = _pack_codes(work)
+    codes = _join(work, _pack_codes(work))
     hide_known(work, work["rows"])
-    frames = b"".join([number.to_bytes(8, "little") for number in work["stack"]])
+    large = [
+        (pack_text("codes"), codes),
+        (pack_text("stacks"), _pack_stack(work)),
+        (pack_text("threads"), _join(work, work["threads"])),
+        (pack_text("names"), _join(work, names)),
+        (pack_text("locals"), _join(work, work["locals"])),
+        (pack_text("notes"), _join(work, work["notes"])),
+        (pack_text("types"), _join(work, work["types"])),
+        (pack_text("nodes"), _join(work, work["rows"])),
+        (pack_text("tasks"), _join(work, tasks)),
+    ]
     end_slice(work)
     pairs = [
         (b"\xa1v", pack_text(PROBE_VERSION)),
@@ -79,20 +97,12 @@ def run(request: Request, tools: Tools, carrier: str) -> bytes:
         (pack_text("pause_max_ns"), pack_int(work["pause_max"])),
         (pack_text("pause_total_ns"), pack_int(work["pause_total"])),
         (pack_text("frozen_clock"), TRUE if work["clock_stood"] else FALSE),
-        (pack_text("codes"), _array(codes)),
-        (pack_text("stacks"), pack_bin(frames)),
-        (pack_text("threads"), _array(work["threads"])),
-        (pack_text("names"), _array(names)),
-        (pack_text("locals"), _array(work["locals"])),
-        (pack_text("notes"), _array(work["notes"])),
-        (pack_text("types"), _array(work["types"])),
-        (pack_text("nodes"), _array(work["rows"])),
+        *large,
         (pack_text("gc"), gc),
         (pack_text("interpreter"), interpreter),
         (pack_text("tasks_total"), pack_int(total)),
-        (pack_text("tasks"), _array(tasks)),
-        (pack_text("variables"), _array(variables)),
-        (pack_text("missing"), _array([pack_text(text) for text in work["missing"]])),
+        (pack_text("variables"), _join(work, variables)),
+        (pack_text("missing"), _join(work, [pack_text(text) for text in work["missing"]])),
         (pack_text("end"), pack_bin(request["nonce"])),
     ]
     return pack_map(len(pairs)) + b"".join([key + value for key, value in pairs])
@@ -182,8 +192,28 @@ def is_our_code(code: Any) -> bool:
     return type(filename) is str and filename == OUR_FILENAME
 
 
-def _array(rows: list[bytes]) -> bytes:
-    return pack_array(len(rows)) + b"".join(rows)
+def _join(work: Work, rows: list[bytes]) -> bytes:
+    """The rows as one array, joined and let go of by and by."""
+    parts = [pack_array(len(rows))]
+    for start in range(0, len(rows), _ROWS_PER_CHECK):
+        if spent(work, 70):
+            next_slice(work)
+        parts.append(b"".join(rows[start : start + _ROWS_PER_CHECK]))
+        for at in range(start, start + len(rows[start : start + _ROWS_PER_CHECK])):
+            rows[at] = b""
+    return b"".join(parts)
+
+
+def _pack_stack(work: Work) -> bytes:
+    """All frames as 64-bit numbers."""
+    stack = work["stack"]
+    parts = []
+    for start in range(0, len(stack), _ROWS_PER_CHECK):
+        if spent(work, 70):
+            next_slice(work)
+        part = stack[start : start + _ROWS_PER_CHECK]
+        parts.append(b"".join([number.to_bytes(8, "little") for number in part]))
+    return pack_bin(b"".join(parts))
 
 
 def _pack_codes(work: Work) -> list[bytes]:
