@@ -25,6 +25,7 @@ from snapshotter.outside.leaves import (
     read_timedelta,
     visible,
 )
+from snapshotter.outside.numbers import read_array, read_scalar
 from snapshotter.outside.readings import Reading
 from snapshotter.outside.scrub import VALUED_NAMES, word_of
 from snapshotter.outside.values import Member, Node
@@ -333,6 +334,8 @@ _READERS: Final[Mapping[Reading, ContentReader]] = {
     Reading.RANGE: _read_range,
     Reading.MEMORYVIEW: read_memoryview,
     Reading.PATTERN: _read_pattern,
+    Reading.ARRAY: read_array,
+    Reading.NUMPY_SCALAR: read_scalar,
     Reading.ENUM: _read_enum,
     Reading.OPAQUE: _read_object,
     Reading.OBJECT: _read_object,

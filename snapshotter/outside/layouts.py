@@ -56,6 +56,8 @@ SIZES: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
         "_thread.lock": (24,),
         "_thread.RLock": (40,),
         "re.Pattern": (96,),
+        "numpy.ndarray": (96,),
+        "numpy.generic": (16,),
     }
 )
 """``tp_basicsize`` of the types whose layout stands here, where it is the one that we know."""

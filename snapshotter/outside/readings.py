@@ -60,6 +60,8 @@ class Reading(Enum):
     RANGE = auto()
     MEMORYVIEW = auto()
     PATTERN = auto()
+    ARRAY = auto()
+    NUMPY_SCALAR = auto()
     ENUM = auto()
     NONE = auto()
     BOOL = auto()
@@ -114,6 +116,8 @@ MODULE_TYPES: Final = {
     "_thread.lock": Reading.LOCK,
     "_thread.RLock": Reading.RLOCK,
     "re.Pattern": Reading.PATTERN,
+    "numpy.ndarray": Reading.ARRAY,
+    "numpy.generic": Reading.NUMPY_SCALAR,
 }
 """Types of extension modules: made in C, and of the size that we know."""
 

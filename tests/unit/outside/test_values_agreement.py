@@ -210,3 +210,37 @@ def test_a_class_that_is_called_int_is_none(own: Details) -> None:
     Pretender.__name__ = Pretender.__qualname__ = "int"
     found = see_own(own, {"thing": Pretender()}, level=ValueLevel.FULL)
     assert found.values[0].kind == "object"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "np.zeros((2, 3))",
+        "np.zeros((), dtype='i4')",
+        "np.array([], dtype='U5')",
+        "np.array(['a', 'bb'])",
+        "np.array([b'abc'])",
+        "np.array([object()])",
+        "np.zeros(3, dtype='>i2')",
+        "np.zeros(3, dtype=[('a', 'i4'), ('b', 'f8')])",
+        "np.zeros((1000, 1000), dtype=bool)[::2]",
+        "np.ma.masked_array([1, 2])",
+        "np.int64(-5)",
+        "np.uint64(2**64 - 1)",
+        "np.uint8(200)",
+        "np.float32(0.1)",
+        "np.float16(0.5)",
+        "np.float64(0.1)",
+        "np.bool(True)",
+        "np.complex128(1 + 2j)",
+        "np.longdouble(1)",
+        "np.str_('text')",
+        "np.bytes_(b'octets')",
+        "np.datetime64('2020-01-01')",
+        "np.dtype('i4')",
+    ],
+)
+def test_values_of_numpy_are_told_the_same(own: Details, source: str) -> None:
+    np = pytest.importorskip("numpy")
+    outside, inside = both(own, eval(source, {"np": np}))  # noqa: S307 - ours
+    assert outside == inside
