@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["enter", "enter_alone"]
 
 
-def enter_alone(request: Request, space: dict[str, Any]) -> None:
+def enter_alone(request: Request, space: dict[str, Any], loaded_ns: int) -> None:
     """Called in the carrier thread, its signals blocked, with the namespace that holds all of us.
 
-    The caller empties that namespace and lets no exception out.
+    ``loaded_ns`` is how long loading us has held the interpreter: it was our first slice. The
+    caller empties that namespace and lets no exception out.
     """
     tools = None if missing_builtins() else gather_tools()
     if tools is None or not _is_meant(request, tools):
         return
     other = _another_carrier(tools)
     if other is None:
-        carry(request, tools, space)
+        carry(request, tools, space, loaded_ns)
     elif other != request["nonce"]:  # else: asked in the instant in which it started
         _reply(request, tools, failure(request, BUSY))

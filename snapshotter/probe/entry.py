@@ -81,11 +81,11 @@ def _begin(request_path: str, space: dict[str, Any], handed_over: list[bool]) ->
         _reply(request, tools, failure(request, what_failed(error)))
 
 
-def carry(request: Request, tools: Tools, space: dict[str, Any]) -> None:
+def carry(request: Request, tools: Tools, space: dict[str, Any], loaded_ns: int = 0) -> None:
     """The whole life of the carrier thread."""
     try:
         block_signals()
-        _reply(request, tools, run(request, tools, "thread"))
+        _reply(request, tools, run(request, tools, "thread", loaded_ns))
     except BaseException as error:  # noqa: BLE001 - nothing of ours may reach the application
         try:
             _reply(request, tools, failure(request, what_failed(error)))

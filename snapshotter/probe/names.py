@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .attributes import instance_items, members_of
+from .budget import next_slice, spent
 from .kinds import INLINE_VALUES, dict_of_type, flags_of_type, mro_of, plan_of
 from .nodes import hides_text
 from .pack import FALSE, NIL, TRUE, pack_int, pack_text
@@ -18,23 +19,41 @@ if TYPE_CHECKING:
 __all__ = ["thread_names"]
 
 _MOST_ATTRIBUTES = 64
+_SHARE_FOR_NAMES = 70
 
 
 def thread_names(work: Work) -> list[bytes]:
     """(ident, name, daemon) from the registry of ``threading``, read without its lock."""
     out: list[bytes] = []
-    active = entry_named(namespace_of(work["modules"].get("threading")), "_active")
-    if type(active) is not dict:
-        return out
     limit = work["request"]["limits"]["threads"]
     plain: dict[int, bool] = {}
-    for _, (ident, thread) in list(zip(range(limit), dict.items(active))):
-        cls = type(thread)
-        if id(cls) not in plain:
-            work["kept_types"].append(cls)
-            plain[id(cls)] = _has_plain_names(cls)
-        if type(ident) is int and plain[id(cls)]:
-            out.append(_thread_name(work, ident, thread))
+    done: dict[int, bool] = {}
+    more = True
+    while more:
+        more = False
+        active = entry_named(namespace_of(work["modules"].get("threading")), "_active")
+        pairs = list(zip(range(limit), dict.items(active))) if type(active) is dict else []
+        thread = active = None
+        first = True
+        for _, (ident, thread) in pairs:
+            if type(ident) is not int or ident in done:
+                continue
+            # one is taken in each slice, however short it is: else there were no end
+            if spent(work, _SHARE_FOR_NAMES) and not first:
+                more = True
+                break
+            first = False
+            done[ident] = True
+            cls = type(thread)
+            if id(cls) not in plain:
+                work["kept_types"].append(cls)
+                plain[id(cls)] = _has_plain_names(cls)
+            if plain[id(cls)]:
+                out.append(_thread_name(work, ident, thread))
+        thread = None
+        pairs.clear()
+        if more and not next_slice(work):
+            break
     return out
 
 

@@ -16,6 +16,7 @@ import _signal  # type: ignore[import-not-found]
 import _thread
 import marshal
 import posix
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -75,8 +76,15 @@ def _live_as_carrier(space: dict[str, Any], request: dict[str, Any], code: bytes
     try:
         # first of all: a signal that the application blocks for a while must not come to us
         _signal.pthread_sigmask(_SIG_BLOCK, _signal.valid_signals())
+        clock: Any = time.perf_counter_ns
+        sleep: Any = time.sleep
+        genuine = clock.__class__ is [].append.__class__ and clock.__class__ is sleep.__class__
+        before = clock() if genuine else 0
         _load(space, code)
-        space["enter_alone"](request, space)
+        loaded_ns = clock() - before if genuine else 0
+        if genuine:
+            sleep(0)  # loading alone takes most of a slice
+        space["enter_alone"](request, space, loaded_ns)
     except BaseException:  # noqa: BLE001, S110 - nothing of ours may reach the application
         pass
     finally:
