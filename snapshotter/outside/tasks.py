@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from snapshotter.model.snapshot import Frame
     from snapshotter.outside.classes import ClassReader
-    from snapshotter.outside.codes import CodeCache
+    from snapshotter.outside.codes import CodeCache, CodeInfo
     from snapshotter.outside.heap import Heap
     from snapshotter.outside.runtime import Runtime, ThreadRef
     from snapshotter.outside.scrub import Scrubber
@@ -42,7 +42,7 @@ _MOST_LISTED: Final = 100_000
 _MOST_AWAITS: Final = 64
 _MAX_NAME: Final = 200
 _ROUNDS: Final = 3
-_BUDGET_NS: Final = 200_000_000
+_BUDGET_NS: Final = 500_000_000
 _AWAITING: Final = {(3, 14): {255}, (3, 15): {2, 3}}
 """``gi_frame_state`` as a byte: FRAME_SUSPENDED_YIELD_FROM, and _LOCKED."""
 _AWAITED: Final = {(3, 14): 8, (3, 15): 16}
@@ -111,7 +111,16 @@ class _Found:
 class TaskReader:
     """Reads the tasks of the main interpreter of one runtime."""
 
-    __slots__ = ("_classes", "_codes", "_heap", "_known", "_looked_for", "_runtime")
+    __slots__ = (
+        "_classes",
+        "_codes",
+        "_heap",
+        "_known",
+        "_looked_for",
+        "_round_codes",
+        "_runtime",
+        "_task_types",
+    )
 
     def __init__(
         self, runtime: Runtime, heap: Heap, classes: ClassReader, codes: CodeCache
@@ -123,6 +132,8 @@ class TaskReader:
         self._codes = codes
         self._known: _Offsets | None = None
         self._looked_for: frozenset[str] = frozenset()
+        self._task_types: dict[int, bool] = {}
+        self._round_codes: dict[int, CodeInfo] = {}
 
     def read(
         self, threads: Sequence[ThreadRef], scrubber: Scrubber, *, most: int
@@ -145,6 +156,8 @@ class TaskReader:
         for left in range(_ROUNDS - 1, -1, -1):
             self._heap.pages.forget()
             self._classes.begin()
+            self._task_types.clear()
+            self._round_codes.clear()
             found = [
                 self._task(offsets, address, loops, scrubber)
                 for address in pending
@@ -264,11 +277,19 @@ class TaskReader:
 
     def _is_task(self, address: int) -> bool:
         kind = self._heap.type_of(address)
-        return any(
-            self._classes.plan(parent).name == "_asyncio.Task"
-            and self._classes.plan(parent).is_made_in_c
-            for parent in self._classes.parents(kind)[:8]
-        )
+        known = self._task_types.get(kind)
+        if known is None:
+            plans = [self._classes.plan(one) for one in self._classes.parents(kind)[:8]]
+            known = self._task_types[kind] = any(
+                plan.name == "_asyncio.Task" and plan.is_made_in_c for plan in plans
+            )
+        return known
+
+    def _code(self, address: int) -> CodeInfo:
+        known = self._round_codes.get(address)
+        if known is None:
+            known = self._round_codes[address] = self._codes.get(address)
+        return known
 
     def _name(self, address: int, scrubber: Scrubber) -> str | None:
         """Return the name; CPython makes ``Task-7`` of a number when it is first asked."""
@@ -304,7 +325,7 @@ class TaskReader:
             if state not in _WITH_FRAME[self._runtime.version]:
                 break
             frame = awaited + layout.gen_frame
-            code = self._codes.get(pages.u64(frame) & ~3)
+            code = self._code(pages.u64(frame) & ~3)
             lasti = max(0, pages.u64(frame + _FRAME_INSTRUCTION) - code.start)
             if lasti >= code.size_bytes or lasti & 1:
                 raise TornReadError("An instruction does not belong to its coroutine.")

@@ -212,6 +212,9 @@ def _not_from_outside(views: Views) -> Iterator[str]:
         yield "no GC statistics: they could not be read from outside"
     if details.tasks_total is None:
         yield "no asyncio tasks: they could not be read from outside"
+    elif details.tasks_total > len(details.tasks):
+        left_out = details.tasks_total - len(details.tasks)
+        yield f"the stacks of {left_out} asyncio tasks were left out"
 
 
 def _unread(views: Views) -> list[Variable]:
