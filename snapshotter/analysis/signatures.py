@@ -22,6 +22,7 @@ __all__ = [
     "below_package_root",
     "call_signature",
     "group_threads",
+    "is_console_script",
     "is_module_dunder",
     "module_of",
     "place_signature",
@@ -41,6 +42,7 @@ _PACKAGE_ROOT = re.compile(
     r".*/(?:site-packages|dist-packages|lib(?:64)?/python3(?:\.\d+)?t?(?:\.zip)?)/", re.DOTALL
 )
 _APP_PARTS = 2
+_SCRIPT_DIRECTORIES = frozenset({"bin", "Scripts"})
 
 
 def place_signature(frames: Iterable[Frame]) -> PlaceSignature:
@@ -51,6 +53,12 @@ def place_signature(frames: Iterable[Frame]) -> PlaceSignature:
 def call_signature(frames: Iterable[Frame]) -> CallSignature:
     """Return S2, which survives a new release: lines shift, directories change."""
     return tuple((module_of(frame.filename), frame.qualname) for frame in frames)
+
+
+def is_console_script(frame: Frame) -> bool:
+    """Tell whether it is a start script that an installer wrote: nobody's code."""
+    *_, directory, _ = ("", *frame.filename.replace("\\", "/").split("/"))
+    return frame.qualname == MODULE_QUALNAME and directory in _SCRIPT_DIRECTORIES
 
 
 def is_module_dunder(frame: Frame, local: Local) -> bool:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from rich.console import Group as Renderables
 
 from snapshotter.analysis.signatures import module_of
-from snapshotter.model import View
 from snapshotter.render.fit import Facts, Hanging, blank, line, sentence
 from snapshotter.render.header import (
     capture_lines,
@@ -80,7 +79,7 @@ def snapshot_parts(
     if snapshot.tasks or snapshot.tasks_total:
         yield blank()
         yield tasks_section(snapshot)
-    elif View.INSIDE not in snapshot.capture.views and _runs_a_loop(snapshot):
+    elif snapshot.tasks_total is None and _runs_a_loop(snapshot):
         yield blank()
         yield tasks_unseen()
     if snapshot.variables:

@@ -24,6 +24,7 @@ __all__ = [
     "Facts",
     "Folded",
     "Hanging",
+    "Title",
     "Trimmed",
     "blank",
     "clip",
@@ -38,6 +39,9 @@ __all__ = [
 _ELLIPSIS = "…"
 SEPARATOR = "  ·  "
 """Between facts that stand side by side."""
+
+_MIN_TITLE = 12
+_MAX_TITLE = 120
 
 type Part = str | tuple[str, str] | Text
 
@@ -85,6 +89,20 @@ class Hanging:
         for index, each in enumerate(self._text.wrap(console, max(1, options.max_width - indent))):
             each.rstrip()
             yield line(self._prefix if index == 0 else " " * indent, each)
+
+
+class Title:
+    """A name, cut at its end where it must be, and facts of which nothing is cut."""
+
+    def __init__(self, name: str, facts: str) -> None:
+        self._name = sanitize(name)
+        self._facts = sanitize(f"  {facts}" if facts else "")
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the one line."""
+        del console
+        room = min(_MAX_TITLE, max(_MIN_TITLE, options.max_width - cell_len(self._facts)))
+        yield line((clip(self._name, room), "bold"), self._facts)
 
 
 class Facts:

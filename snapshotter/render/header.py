@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from snapshotter.analysis.signatures import is_console_script
 from snapshotter.model import MainState, View
-from snapshotter.render.fit import Facts, Hanging, clip, line, sentence
+from snapshotter.render.fit import Facts, Hanging, Title, clip, line, sentence
 from snapshotter.render.sanitize import sanitize
 from snapshotter.render.styles import BAD, EMPHASIS, WARN
 from snapshotter.render.units import count, duration, instant, plural, size
@@ -24,6 +26,7 @@ __all__ = [
     "missing_lines",
     "pause_words",
     "process_lines",
+    "process_title",
     "program_of",
     "views_of",
 ]
@@ -52,13 +55,18 @@ def command_of(cmdline: Sequence[str]) -> str:
     return sanitize(" ".join(words))
 
 
+def process_title(process: ProcessInfo, facts: str = "") -> RenderableType:
+    """Return a line with the program, cut so that the facts after it have room."""
+    return Title(command_of(process.cmdline or (process.executable,)), facts)
+
+
 def process_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
     """Yield who the process is and the figures that the operating system has of it."""
     process = snapshot.process
     python = process.python
     if snapshot.interpreter is not None and snapshot.interpreter.free_threaded:
         python += " free-threaded"
-    yield line((program_of(process), EMPHASIS), f"  pid {process.pid}  Python {python}")
+    yield process_title(process, f"pid {process.pid}  Python {python}")
     age_ns = snapshot.captured_at_ns - process.start_time_ns
     figures = [f"uid {process.uid}"]
     figures += [process.host] if process.host else []
@@ -127,9 +135,20 @@ def main_thread_line(snapshot: Snapshot) -> Iterator[RenderableType]:
     if answered and (words is None or capture.main is MainState.BLOCKED):
         return
     words = words or "There was no view from inside"
-    detail = f": {capture.main_detail.rstrip('.')}" if capture.main_detail else ""
+    detail = f": {_main_detail(snapshot)}" if capture.main_detail else ""
     style = BAD if capture.main in {MainState.STOPPED, MainState.GONE} else WARN
     yield Hanging("", sentence((f"{words}{detail}.", style)))
+
+
+def _main_detail(snapshot: Snapshot) -> str:
+    """Return what it did without a start script as the caller: that is nobody's code."""
+    detail = (snapshot.capture.main_detail or "").rstrip(".")
+    for thread in snapshot.threads:
+        for frame in thread.frames if thread.is_main else ():
+            if is_console_script(frame):
+                place = f"{PurePath(frame.filename).name}:{frame.lineno}"
+                detail = detail.removesuffix(f", called at {place} in {frame.qualname}")
+    return detail
 
 
 def missing_lines(snapshot: Snapshot) -> Iterator[RenderableType]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.render.diff import change_parts
 from snapshotter.render.fit import Facts, Hanging, blank, fold_left, line, sentence
-from snapshotter.render.header import main_thread_line, pause_words, program_of, views_of
+from snapshotter.render.header import main_thread_line, pause_words, process_title, views_of
 from snapshotter.render.sanitize import sanitize
 from snapshotter.render.styles import EMPHASIS, QUIET, WARN
 from snapshotter.render.units import clock, count, duration, plural, size
@@ -106,8 +106,10 @@ def _lines(
 
 def _head(state: LiveState) -> Iterator[RenderableType]:
     snapshot = state.snapshot
-    program = program_of(snapshot.process) if snapshot is not None else ""
-    yield line((program or state.target, EMPHASIS), f"  {state.target if program else ''}")
+    if snapshot is None:
+        yield line((state.target, EMPHASIS))
+    else:
+        yield process_title(snapshot.process, state.target)
     running = duration(max(0, state.now_ns - state.started_ns) // 10**9 * 10**9)
     facts = [
         f"every {duration(state.interval_ns)}",

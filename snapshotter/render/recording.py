@@ -15,9 +15,9 @@ from snapshotter.render.diff import change_parts, figure_parts
 from snapshotter.render.dump import snapshot_parts
 from snapshotter.render.fit import Facts, Hanging, Trimmed, blank, line, sentence
 from snapshotter.render.grid import Grid
-from snapshotter.render.header import capture_lines, main_thread_line, missing_lines, program_of
+from snapshotter.render.header import capture_lines, main_thread_line, missing_lines, process_title
 from snapshotter.render.options import ViewOptions
-from snapshotter.render.styles import EMPHASIS, HEADING, QUIET, WARN
+from snapshotter.render.styles import HEADING, QUIET, WARN
 from snapshotter.render.tables import plain_table
 from snapshotter.render.units import clock, count, duration, instant, plural, size
 
@@ -111,7 +111,7 @@ def _head(recording: Recording) -> Iterator[RenderableType]:
     snapshots = recording.snapshots
     first, last = snapshots[0], snapshots[-1]
     process = last.process
-    yield line((program_of(process), EMPHASIS), f"  pid {process.pid}  Python {process.python}")
+    yield process_title(process, f"pid {process.pid}  Python {process.python}")
     facts = [plural(len(snapshots), "snapshot")]
     facts.append(f"{instant(first.captured_at_ns)} to {clock(last.captured_at_ns)}")
     facts += [f"every {duration(recording.interval_ns)}"] if recording.interval_ns else []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.analysis.changes import Change, Unit
 from snapshotter.analysis.movement import Movement
-from snapshotter.analysis.signatures import MODULE_QUALNAME, place_signature
+from snapshotter.analysis.signatures import is_console_script, place_signature
 from snapshotter.model import Origin
 from snapshotter.render.fit import clip, fold_left, names_of, place_of, sentence
 from snapshotter.render.sanitize import sanitize
@@ -28,6 +28,7 @@ from snapshotter.render.units import (
     plural,
     rate,
     signed,
+    signed_size,
     size,
 )
 
@@ -44,7 +45,6 @@ __all__ = ["change_sentences", "place_words", "stay_sentences"]
 MAX_RESIZES = 12
 _MAX_PLACE = 60
 _MAX_NAME = 40
-_SCRIPT_DIRECTORIES = frozenset({"bin", "Scripts"})
 _STAY_ORDER = (Movement.FROZEN, Movement.SPINNING, Movement.POLLING, Movement.REPEATING)
 
 
@@ -65,15 +65,9 @@ def _telling(frames: Sequence[Frame]) -> Frame:
     """Choose the frame that a reader knows best."""
     for origin in (Origin.APP, Origin.LIBRARY):
         for frame in frames:
-            if frame.origin is origin and not _is_console_script(frame):
+            if frame.origin is origin and not is_console_script(frame):
                 return frame
     return frames[0]
-
-
-def _is_console_script(frame: Frame) -> bool:
-    """Tell whether it is a start script that an installer wrote: it is nobody's code."""
-    *_, directory, _ = ("", *frame.filename.replace("\\", "/").split("/"))
-    return frame.qualname == MODULE_QUALNAME and directory in _SCRIPT_DIRECTORIES
 
 
 def _place(frame: Frame, cwd: str | None) -> str:
@@ -230,7 +224,8 @@ def _memory(diff: Diff) -> Iterator[Text]:
         if old == new:
             continue  # A page or two: less than the number shows.
         verb = "grew" if figure.delta > 0 else "fell"
-        pace = rate(figure.rate_per_s, in_bytes=in_bytes) or signed(figure.delta)
+        change = signed_size(figure.delta) if in_bytes else signed(figure.delta)
+        pace = rate(figure.rate_per_s, in_bytes=in_bytes) or change
         yield sentence((figure.name.capitalize(), EMPHASIS), f" {verb} {old} -> {new} ({pace})")
 
 

@@ -143,8 +143,8 @@ def tasks_section(snapshot: Snapshot) -> RenderableType:
 
 
 def tasks_unseen() -> RenderableType:
-    """Return why there are no tasks of an event loop that was seen from outside only."""
-    words = "are seen from inside only, and there was no view from inside."
+    """Return a sentence for an event loop whose tasks are not known."""
+    words = "were not read; a view from inside has them."
     return Hanging("", sentence(("Tasks", HEADING), f" {words}"))
 
 

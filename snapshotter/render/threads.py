@@ -95,7 +95,9 @@ def _heading(snapshot: Snapshot, groups: Sequence[Group]) -> Text:
     shown = sum(len(group.threads) for group in groups)
     total = len(snapshot.threads)
     number = count(total) if shown == total else f"{count(shown)} of {count(total)}"
-    stacks = f" with {plural(len(groups), 'different stack')}" if groups else ""
+    stacks = f" with {count(len(groups))} different stacks" if len(groups) > 1 else ""
+    if len(groups) == 1 and shown > 1:
+        stacks = " with the same stack"
     order = ", most recent call first" if groups else ""
     return line(("Threads", HEADING), f"  {number}{stacks}", (order, QUIET))
 

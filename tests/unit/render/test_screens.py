@@ -131,10 +131,40 @@ def test_dump_of_an_idle_process_says_that_it_waits() -> None:
     assert "inside only" not in output
 
 
-def test_dump_from_outside_says_that_tasks_are_seen_from_inside_only() -> None:
+def test_dump_of_an_event_loop_without_its_tasks_says_so() -> None:
     output = flat(rendered(dump_view(idle_only(outside_only()))))
-    assert "Tasks are seen from inside only, and there was no view from inside." in output
-    assert "Tasks are seen" not in flat(rendered(dump_view(outside_only())))
+    assert "Tasks were not read; a view from inside has them." in output
+    assert "Tasks were" not in flat(rendered(dump_view(outside_only())))
+    none = replace(outside_only(), tasks_total=0)
+    assert "Tasks were" not in flat(rendered(dump_view(idle_only(none))))
+
+
+def test_dump_of_a_main_thread_names_no_start_script_as_caller() -> None:
+    whole = outside_only()
+    detail = "waiting in EpollSelector.select (selectors.py:452), called at gunicorn:8 in <module>"
+    blocked = replace(whole, capture=replace(whole.capture, main_detail=detail))
+    output = flat(rendered(dump_view(blocked)))
+    assert "waiting in EpollSelector.select (selectors.py:452). Not in" in output
+
+
+def test_a_long_program_leaves_room_for_pid_and_version() -> None:
+    whole = snapshot()
+    words = ("python3", "/app/bin/serve", "--listen", "0.0.0.0:80", "--name", "x" * 200)
+    long = replace(whole, process=replace(whole.process, cmdline=words))
+    for width in (40, 80, 160):
+        first = rendered(dump_view(long), width).splitlines()[0]
+        assert first.startswith("serve ")
+        assert first.endswith("…  pid 4121  Python 3.14.8")
+
+
+def test_a_heading_counts_stacks_only_where_there_are_several() -> None:
+    whole = snapshot()
+    (worker,) = (each for each in whole.threads if each.name == "worker-7")
+    one = rendered(dump_view(replace(whole, threads=(worker,))))
+    assert "Threads  1, most recent call first" in one
+    same = tuple(each for each in whole.threads if (each.name or "").startswith("db-"))
+    all_of_them = rendered(dump_view(replace(whole, threads=same)))
+    assert "Threads  17 with the same stack, most recent" in all_of_them
 
 
 def test_dump_is_silent_about_a_main_thread_that_answered_in_the_end() -> None:
