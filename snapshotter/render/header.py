@@ -147,7 +147,7 @@ def _main_detail(snapshot: Snapshot) -> str:
         for frame in thread.frames if thread.is_main else ():
             if is_console_script(frame):
                 place = f"{PurePath(frame.filename).name}:{frame.lineno}"
-                detail = detail.removesuffix(f", called at {place} in {frame.qualname}")
+                detail = detail.replace(f", called at {place} in {frame.qualname}", "")
     return detail
 
 

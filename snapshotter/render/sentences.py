@@ -113,9 +113,10 @@ def _two_processes(diff: Diff) -> str:
 
 def _nothing(diff: Diff) -> Text:
     threads = plural(len(diff.threads), "thread")
+    places = "the same place" if len(diff.threads) == 1 else "the same places"
     return sentence(
         ("Nothing changed", GOOD),
-        f" in {duration(abs(diff.elapsed.ns))}: {threads} at the same places, and no local,"
+        f" in {duration(abs(diff.elapsed.ns))}: {threads} at {places}, and no local,"
         " container, task or figure that is different.",
     )
 
