@@ -31,6 +31,7 @@ _SCANNED_AT_ONCE: Final = 64
 _MOST_SCANNED: Final = 65_536
 _VALUES_HEAD: Final = 8
 _MAX_SHARED_KEYS: Final = 30
+_MOST_DIGITS: Final = 16_384
 _DEQUE_BLOCK: Final = 64
 _DEQUE_LINKS: Final = 8 * (_DEQUE_BLOCK + 2)
 
@@ -225,9 +226,16 @@ class Heap:
             return (-number if sign else number), bits
         shift = number.bit_length() - 62
         top = number >> shift
-        if sign:  # rounded down, as >> does it; the digits below the first four are taken as not 0
-            top = -(top + (1 if count > some or number & (1 << shift) - 1 else 0))
+        if sign:  # rounded down, as >> does it
+            rest = number & (1 << shift) - 1 or self._any_digit(start, count - some)
+            top = -(top + (1 if rest else 0))
         return top, bits
+
+    def _any_digit(self, start: int, count: int) -> bool:
+        """Whether one of the lowest digits of an int is not 0; so many are taken as such."""
+        if count > _MOST_DIGITS:
+            return True
+        return count > 0 and any(self.pages.read(start, 4 * count))
 
     def _length(self, address: int) -> int:
         length = self.pages.u64(address)

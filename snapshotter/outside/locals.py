@@ -32,6 +32,7 @@ _CELL_VALUE: Final = 16
 _MOST_LOCALS: Final = 64
 _MOST_SLOTS: Final = 2000
 _MAX_NAME: Final = 200
+_MOST_CODES: Final = 20_000
 _OURS: Final = "<snapshotter probe>"
 """The probe's own frames, should it be at work: what it hides is in its locals."""
 _LIMIT: Final = "it has more locals than are captured"
@@ -241,6 +242,8 @@ class LocalsReader:
             raise TornReadError("A code object has no plausible variables.")
         texts = tuple([table.heap.text(name, _MAX_NAME)[0] for name in names])
         shown = tuple([text.encode("utf-8", "backslashreplace").decode() for text in texts])
+        if len(self._variables) >= _MOST_CODES:
+            self._variables.clear()
         made = self._variables[code.start] = _Variables(code, word(_FLAGS, 4), shown, kinds)
         return made
 

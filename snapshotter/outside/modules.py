@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ _MAX_NAME: Final = 200
 _MOST_ENTRIES: Final = 20_000
 _MOST_THREADS: Final = 4_000
 _MOST_DIGITS: Final = 10
+_MOST_HINTS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Modules:
             return entries[hint][1]
         for at, (key, value) in enumerate(entries):
             if self._is(key, wanted):
+                if len(self._hints) >= _MOST_HINTS:
+                    self._hints.clear()
                 self._hints[names, wanted] = at
                 return value
         return 0
@@ -100,18 +104,26 @@ class Modules:
 
     def thread_names(self, scrubber: Scrubber) -> dict[int, tuple[str | None, bool | None]]:
         """Return name and daemon flag by ident; what cannot be read is missing."""
-        found = {}
+        pages = self._heap.pages
+        pages.forget()
+        found: dict[int, tuple[tuple[str | None, bool | None], int, int]] = {}
         try:
             active = self.entry(self.namespace("threading"), "_active")
             entries = self._heap.dict_items(active, _MOST_THREADS) if active else []
         except TornReadError:
             return {}
         for key, thread in entries:
-            try:
-                found[self._heap.integer(key)[0]] = self._thread_name(thread, scrubber)
-            except TornReadError:
-                continue
-        return found
+            first = len(pages.spans)
+            with suppress(TornReadError):
+                ident = self._heap.integer(key)[0]
+                named = self._thread_name(thread, scrubber)
+                found[ident] = named, first, len(pages.spans)
+        pages.refresh()
+        return {
+            ident: named
+            for ident, (named, first, last) in found.items()
+            if not pages.has_changed(first, last)
+        }
 
     def _thread_name(self, thread: int, scrubber: Scrubber) -> tuple[str | None, bool | None]:
         plan = self._classes.plan(self._heap.type_of(thread))

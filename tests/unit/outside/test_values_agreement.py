@@ -125,6 +125,9 @@ CASES: dict[str, object] = {
     "environment": os.environ,
     "locked": threading.Lock(),
     "undecodable": "\udc80" * 3,
+    "power of two": -(1 << 120),
+    "next to a power of two": -(1 << 120) - 1,
+    "half of a power of two": -(3 << 119),
 }
 CASES["released"].release()  # type: ignore[attr-defined]
 CASES["locked"].acquire()  # type: ignore[attr-defined]
