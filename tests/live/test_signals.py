@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.observing import capturing
-from tests.support.targets import spawn
+from tests.support.targets import spawn, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +131,47 @@ def test_a_signal_to_a_running_main_thread_is_not_lost_in_silence(
     assert inside
     assert sent.lost <= said
     assert sent.lost <= sent.sent // 4
+
+
+@pytest.mark.parametrize("threads", ["0", "2"])
+@pytest.mark.parametrize("work", ["busy", "sleeps"])
+def test_a_signal_that_comes_into_our_code_is_handed_on(
+    target_python: str, work: str, threads: str
+) -> None:
+    """To unmarshal takes long in this target: nearly all the time it is in our ``try``."""
+    with spawn("catcher.py", work, threads, "slow", python=target_python) as target:
+        sent = Tally(target)
+        with capturing(target.pid, every_s=0.001, patience_ns=1_000_000_000) as watch:
+            for _ in range(12):
+                time.sleep(0.002 + RNG.random() * 0.2)
+                sent.send(wait_s=1.0)
+        assert sent.lost <= watch.said(LOST)
+        assert target.process.poll() is None
+
+
+@pytest.mark.parametrize("threads", ["0", "2"])
+def test_each_signal_of_a_burst_is_handed_on(target_python: str, threads: str) -> None:
+    burst = signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM
+    names = {number.name for number in burst}
+    with spawn("catcher.py", "busy", threads, "slow", python=target_python) as target:
+        with capturing(target.pid, every_s=0.001, patience_ns=1_000_000_000) as watch:
+            lost = 0
+            for _ in range(6):
+                time.sleep(0.05 + RNG.random() * 0.1)
+                before = len(target.stdout_text().split())
+                for number in burst:
+                    os.kill(target.pid, number)
+                    time.sleep(RNG.random() * 0.02)
+                with contextlib.suppress(AssertionError):
+                    wait_until(lambda seen=before: names_since(target, seen) >= names, 2)
+                lost += len(names - names_since(target, before))
+        # the first may come before our first line, the last while the one before is handed on
+        assert lost <= watch.said(LOST) + 1
+        assert target.process.poll() is None
+
+
+def names_since(target: LiveTarget, line: int) -> set[str]:
+    return {line.partition(":")[0] for line in target.stdout_text().split()[line:]}
 
 
 @pytest.mark.slow

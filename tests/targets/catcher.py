@@ -1,10 +1,11 @@
 """Catches the exception of its own signal handler, again and again, and counts.
 
-Arguments: what it does in between (busy, sleeps), number of other threads. Writes one line for
-each signal that it has caught: how often its handler has run since the line before.
+Arguments: what it does in between (busy, sleeps), number of other threads, and "slow" for a
+program in which to unmarshal takes long. Writes one line for each signal that it has caught: its
+name, and how often handlers have run since the line before.
 """
 
-import contextlib
+import marshal
 import os
 import signal
 import sys
@@ -19,9 +20,16 @@ class ToldError(Exception):
 calls = []
 
 
-def tell(*_):
-    calls.append(1)
-    raise ToldError
+def tell(signum, _):
+    calls.append(signum)
+    raise ToldError(signal.Signals(signum).name)
+
+
+def slow_loads(data, /, loads=marshal.loads):
+    end = time.monotonic() + 0.03
+    while time.monotonic() < end:
+        step(1)
+    return loads(data)
 
 
 def step(n):
@@ -41,16 +49,26 @@ def sleeps():
 
 
 def run_until_told(work):
-    with contextlib.suppress(ToldError):
+    try:
         work()
+    except ToldError as told:
+        return str(told)
 
 
 for _ in range(int(sys.argv[2])):
     threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
+if "slow" in sys.argv:
+    marshal.loads = slow_loads
 work = globals()[sys.argv[1]]
-signal.signal(signal.SIGUSR1, tell)
+for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
+    signal.signal(number, tell)
 os.write(int(os.environ["SNAP_READY_FD"]), b"ready\n")
 while True:
-    run_until_told(work)
-    os.write(1, b"%d\n" % len(calls))
-    calls.clear()
+    try:
+        line = run_until_told(work)
+        while True:
+            os.write(1, f"{line}:{len(calls)}\n".encode())
+            calls.clear()
+            line = run_until_told(work)
+    except ToldError as told:  # it came between the lines above
+        os.write(1, f"{told}:{len(calls)}\n".encode())
