@@ -79,6 +79,10 @@ def _collect(error: Any, spaces: tuple[dict[str, Any], ...], held: dict[int, boo
                 held.setdefault(number, False)
             else:
                 what = _TYPE.__dict__["__name__"].__get__(_TYPE(error))
+                while trace is not None and _is_of(trace, spaces):
+                    trace = trace.tb_next
+                if trace is not None:  # not of our own making
+                    what += ": a signal may have been lost"
         error = BaseException.__dict__["__context__"].__get__(error)
     return what
 
@@ -95,12 +99,23 @@ def _is_of(trace: Any, spaces: tuple[dict[str, Any], ...]) -> bool:
 def _signal_behind(
     error: BaseException, trace: TracebackType | None, spaces: tuple[dict[str, Any], ...]
 ) -> int:
-    """The signal whose handler raised: its frame is the first that is not ours; 0 if none did."""
-    while trace is not None and _is_of(trace, spaces):
+    """The signal whose handler raised; 0 if none did."""
+    likely = 0
+    while trace is not None:
+        if not _is_of(trace, spaces):
+            number = _handled_in(trace.tb_frame)
+            if number > 0:
+                return number
+            likely = likely or -number
         trace = trace.tb_next
-    if trace is None:
-        return _interrupt() if _TYPE(error) is KeyboardInterrupt else 0
-    frame: Any = trace.tb_frame
+    return _interrupt() if not likely and _TYPE(error) is KeyboardInterrupt else likely
+
+
+def _handled_in(frame: Any) -> int:
+    """The signal that this is the handler's frame of; negative if it may be; 0 if of none.
+
+    An application's function that we call (it has replaced one of C) is not a handler.
+    """
     likely = 0
     number: int
     for value in frame.f_locals.values():
@@ -114,7 +129,7 @@ def _signal_behind(
                     if handler.__code__ is frame.f_code:
                         return number
                 elif handler is not None and _TYPE(handler) is not _TYPE(1):
-                    likely = likely or number
+                    likely = likely or -number
     return likely
 
 

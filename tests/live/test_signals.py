@@ -142,7 +142,7 @@ def test_a_signal_that_comes_into_our_code_is_handed_on(
     with spawn("catcher.py", work, threads, "slow", python=target_python) as target:
         sent = Tally(target)
         with capturing(target.pid, every_s=0.001, patience_ns=1_000_000_000) as watch:
-            for _ in range(12):
+            for _ in range(8):
                 time.sleep(0.002 + RNG.random() * 0.2)
                 sent.send(wait_s=1.0)
         assert sent.lost <= watch.said(LOST)
@@ -150,13 +150,13 @@ def test_a_signal_that_comes_into_our_code_is_handed_on(
 
 
 @pytest.mark.parametrize("threads", ["0", "2"])
-def test_each_signal_of_a_burst_is_handed_on(target_python: str, threads: str) -> None:
-    burst = signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM
+def test_both_signals_of_a_pair_are_handed_on(target_python: str, threads: str) -> None:
+    burst = signal.SIGUSR1, signal.SIGTERM
     names = {number.name for number in burst}
     with spawn("catcher.py", "busy", threads, "slow", python=target_python) as target:
         with capturing(target.pid, every_s=0.001, patience_ns=1_000_000_000) as watch:
             lost = 0
-            for _ in range(6):
+            for _ in range(5):
                 time.sleep(0.05 + RNG.random() * 0.1)
                 before = len(target.stdout_text().split())
                 for number in burst:

@@ -48,11 +48,21 @@ def sleeps():
         step(1)
 
 
-def run_until_told(work):
+def guard(function, *arguments):
     try:
-        work()
+        function(*arguments)
     except ToldError as told:
-        return str(told)
+        guard(report, told)
+
+
+def report(told):
+    """Another signal may come meanwhile: this one is then the context of the next."""
+    names = []
+    while told is not None:
+        names.append(str(told))
+        told = told.__context__
+    os.write(1, "".join(f"{name}:{len(calls)}\n" for name in names).encode())
+    calls.clear()
 
 
 for _ in range(int(sys.argv[2])):
@@ -64,11 +74,4 @@ for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
     signal.signal(number, tell)
 os.write(int(os.environ["SNAP_READY_FD"]), b"ready\n")
 while True:
-    try:
-        line = run_until_told(work)
-        while True:
-            os.write(1, f"{line}:{len(calls)}\n".encode())
-            calls.clear()
-            line = run_until_told(work)
-    except ToldError as told:  # it came between the lines above
-        os.write(1, f"{told}:{len(calls)}\n".encode())
+    guard(work)
