@@ -1,0 +1,94 @@
+"""Which threads of the two views stand in a snapshot: never ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from snapshotter.attach.compilers import PROBE_FILENAME
+from snapshotter.attach.inject import Outcome
+from snapshotter.model import Frame, MainState, Origin, OutsideStack
+from snapshotter.outside.selection import Selection
+from snapshotter.outside.view import OutsideThread, OutsideView
+from snapshotter.record.merge import Views, merge
+from snapshotter.record.options import CaptureOptions
+from tests.support import samples
+
+CARRIER = 77
+
+
+def frame(filename: str) -> Frame:
+    return Frame(
+        filename=filename, qualname="f", lineno=1, first_lineno=1, origin=Origin.APP, lasti=0
+    )
+
+
+def seen(ident: int, *filenames: str, is_main: bool = False) -> OutsideThread:
+    frames = tuple(frame(name) for name in filenames)
+    return OutsideThread(
+        ident=ident,
+        native_id=ident,
+        os_tid=ident,
+        is_main=is_main,
+        interpreter=0,
+        stack=OutsideStack(at_ns=1, frames=frames),
+        problem=None,
+        holds_gil=False,
+        counters=None,
+    )
+
+
+def merged_idents(*threads: OutsideThread, carriers: frozenset[int] = frozenset()) -> list[int]:
+    outside = OutsideView(
+        threads=threads,
+        gil_holder=None,
+        interpreters=1,
+        main=MainState.BLOCKED,
+        main_detail=None,
+        started_ns=0,
+        duration_ns=1,
+    )
+    views = Views(
+        captured_at_ns=1,
+        monotonic_ns=1,
+        process=samples.process(),
+        outside=outside,
+        inside=None,
+        outcome=Outcome(None, b"", problem="it was not asked"),
+        details=None,
+        details_problem=None,
+        selection=Selection("app"),
+        options=CaptureOptions(),
+        runtime_version="3.14.8",
+        free_threaded=False,
+        carriers=carriers,
+    )
+    return [thread.ident for thread in merge(views, {}).threads]
+
+
+MAIN = seen(1, "app.py", is_main=True)
+
+
+@pytest.mark.parametrize(
+    "filenames", [(PROBE_FILENAME,), ("site.py", PROBE_FILENAME), (PROBE_FILENAME, "finalizer.py")]
+)
+def test_a_thread_that_runs_the_probe_is_left_out(filenames: tuple[str, ...]) -> None:
+    assert merged_idents(MAIN, seen(CARRIER, *filenames), seen(2, "app.py")) == [1, 2]
+
+
+def test_a_main_thread_that_runs_the_probe_stays() -> None:
+    assert merged_idents(seen(1, PROBE_FILENAME, "app.py", is_main=True)) == [1]
+
+
+def test_a_carrier_that_is_just_ending_is_left_out() -> None:
+    assert merged_idents(MAIN, seen(CARRIER), carriers=frozenset({CARRIER})) == [1]
+
+
+def test_a_thread_without_python_that_was_never_ours_stays() -> None:
+    assert merged_idents(MAIN, seen(CARRIER)) == [1, CARRIER]
+
+
+def test_a_new_thread_with_the_ident_of_an_old_carrier_stays() -> None:
+    assert merged_idents(MAIN, seen(CARRIER, "app.py"), carriers=frozenset({CARRIER})) == [
+        1,
+        CARRIER,
+    ]
