@@ -111,7 +111,7 @@ class NoSnapshotError(SnapshotterError):
 
 
 class TornReadError(NoSnapshotError):
-    """What was read from the target's memory does not fit together: it changed while it was read."""
+    """What was read from the target's memory does not fit together: it changed meanwhile."""
 
     slug = "torn-read"
 

@@ -1,4 +1,4 @@
-"""The nouns of snapshotter: frozen records of what a dump saw, without any behaviour of their own."""
+"""The nouns of snapshotter: frozen records of what a dump saw, without behaviour of their own."""
 
 from snapshotter.model.gc import Collection, GcState, Generation
 from snapshotter.model.process import Identity, ProcessInfo
