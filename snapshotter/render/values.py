@@ -82,6 +82,9 @@ class _Writer:
         value = seen.value
         if hidden := _hidden(value):
             self.put(hidden, STATUS[value.status])
+        elif value.kind is Kind.INT and value.status is Status.TRUNCATED:
+            # Only its highest bits are known: they must not read as a number.
+            self.put(_marked(f"{_named(value)}, beginning with {value.value:#x}"))
         elif value.kind in _SCALARS and value.value is not None:
             self.put(str(value.value))
         elif value.kind is Kind.NONE:

@@ -28,6 +28,8 @@ def shown(value: object, width: int = 100) -> str:
         (Value(Kind.STR, "str", Status.TRUNCATED, 4096, "abc"), "str of 4,096 characters: 'abc'…"),
         (Value(Kind.STR, "str", length=12), "‹str of 12 characters›"),
         (Value(Kind.INT, "int", length=40_000), "‹int of 40,000 bits›"),
+        (Value(Kind.INT, "int", Status.TRUNCATED, 91, 1 << 61),
+         "‹int of 91 bits, beginning with 0x2000000000000000›"),
         (Value(Kind.UNKNOWN, ""), "‹not captured›"),
         (Value(Kind.UNKNOWN, "", Status.REDACTED), "‹redacted›"),
         (Value(Kind.UNKNOWN, "db.Key", Status.REDACTED), "‹redacted: db.Key›"),
