@@ -223,14 +223,15 @@ class ClassReader:
         return reading if sizes is None or head.basic_size in sizes else Reading.FOREIGN
 
     def _check_heap_type(self, address: int, head: _Head) -> None:
-        """``tp_name`` of a class is the text of ``ht_name``: else the offsets are others."""
-        name, length = self._heap.text(
-            self._heap.pages.u64(address + self._heap.layout.heap_name), 64
-        )
-        shown = self._heap.c_text(head.name, 4 * 64)
-        if length and not shown.startswith(name.encode("utf-8", "replace").decode()[:64]):
-            raise TornReadError(f"No plausible class at {address:#x}.")
-        if not 0 < head.basic_size <= _MAX_BYTES_OF_INSTANCE:
+        """``tp_name`` of a class is the text of ``ht_name``: else the offsets are others.
+
+        Types that C code made from a specification have their module before it.
+        """
+        place = self._heap.pages.u64(address + self._heap.layout.heap_name)
+        name = self._heap.text(place, 64)[0].encode("utf-8", "replace").decode()
+        shown = self._heap.c_text(head.name)
+        is_known = shown.startswith(name) or shown.endswith(f".{name}")
+        if not is_known or not 0 < head.basic_size <= _MAX_BYTES_OF_INSTANCE:
             raise TornReadError(f"No plausible class at {address:#x}.")
 
     def _qualname(self, address: int, head: _Head) -> str:
