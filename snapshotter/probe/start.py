@@ -29,6 +29,7 @@ __all__ = ["STARTED", "begin"]
 STARTED = 0
 """Among the numbers: a carrier has been started and will answer."""
 _SIG_BLOCK, _SIG_SETMASK = 0, 2
+_FAULTS = (4, 5, 7, 8, 11)  # SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV: a handler may report them
 _READ_FLAGS = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _REQUEST_SIZE = 1 << 16
 
@@ -75,7 +76,7 @@ def _live_as_carrier(space: dict[str, Any], request: dict[str, Any], code: bytes
     """The whole life of the carrier thread."""
     try:
         # first of all: a signal that the application blocks for a while must not come to us
-        _signal.pthread_sigmask(_SIG_BLOCK, _signal.valid_signals())
+        _signal.pthread_sigmask(_SIG_BLOCK, _signal.valid_signals() - {*_FAULTS})
         clock: Any = time.perf_counter_ns
         sleep: Any = time.sleep
         genuine = clock.__class__ is [].append.__class__ and clock.__class__ is sleep.__class__
@@ -101,17 +102,20 @@ def _work_here(space: dict[str, Any], held: dict[int, bool], work: tuple[str, by
     signals = _signal
     empty = _empty
     restore = _SIG_SETMASK
-    before = signals.pthread_sigmask(_SIG_BLOCK, signals.valid_signals())
+    # asked first, changed in the try: this function runs the handlers of signals just come
+    before = signals.pthread_sigmask(_SIG_BLOCK, ())
     try:
+        signals.pthread_sigmask(_SIG_BLOCK, signals.valid_signals() - {*_FAULTS})
         _load(space, work[1])
         space["enter"](work[0], space)
     finally:
         try:
             empty(space)
             for number in signals.sigpending():
-                kind = ().__class__.__class__(signals.getsignal(number))
+                handler = signals.getsignal(number)
+                is_code = handler is not None and ().__class__.__class__(handler) is not int
                 # only where Python code handles it: the others do not concern our frames
-                if number not in before and kind not in (int, None.__class__):
+                if number not in before and is_code:
                     held[number] = False
                     signals.sigtimedwait((number,), 0)
         finally:

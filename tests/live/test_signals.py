@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,7 +119,13 @@ def tally(program: tuple[str, str], python: str, seconds: float) -> tuple[Tally,
                 time.sleep(0.002 + RNG.random() * 0.02)
                 sent.send()
         assert target.process.poll() is None
+        assert blocked_signals(target.pid) == 0
         return sent, watch.said(LOST), watch.inside
+
+
+def blocked_signals(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("SigBlk:")[2].split()[0], 16)
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,29 @@ def test_a_signal_is_sent_again_to_the_main_thread(
     assert b"a signal came, and was handed on" in spooled.answer()
 
 
+def test_a_signal_in_the_moment_of_blocking_leaves_none_blocked(
+    spooled: Spooled, told: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``pthread_sigmask`` runs the handlers of signals that came just before."""
+    real = signal.pthread_sigmask
+    before = real(signal.SIG_BLOCK, ())
+    raised = []
+
+    def pthread_sigmask(how: int, mask: set[int]) -> object:
+        result = real(how, mask)
+        if mask and not raised:
+            raised.append(how)
+            raise ToldError
+        return result
+
+    monkeypatch.setattr("_signal.pthread_sigmask", pthread_sigmask)
+    spooled.ask(carrier="main")
+    spooled.run()
+    assert raised == [signal.SIG_BLOCK]
+    assert real(signal.SIG_BLOCK, ()) == before
+    assert not told
+
+
 def test_a_keyboard_interrupt_is_sent_again(
     spooled: Spooled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
