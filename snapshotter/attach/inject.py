@@ -34,7 +34,6 @@ _PATIENT_POLL_S = 250e-6
 _REPLY_POLL_S = 200e-6
 _BACK_OFF_S = 0.05
 _BUSY_S = 0.005
-_FIRST_LOOK_NS = 1_500_000_000  # reading a large process takes the CPU that it may need
 _LOOK_NS = 100_000_000
 _IDLE_LOOKS = 3
 """So often in a row no carrier is to be seen before its silence is believed."""
@@ -188,7 +187,7 @@ class Injector:
 
     def _await_reply(self, question: Question, reply: Reply, asked_at: int) -> Outcome:
         """Wait for the end mark; the carrier gives up by itself before our deadline."""
-        look_at = time.monotonic_ns() + _FIRST_LOOK_NS
+        look_at = time.monotonic_ns() + _LOOK_NS
         idle_looks = 0
         while time.monotonic_ns() < question.deadline_ns + _START_GRACE_NS:
             if reply.size():

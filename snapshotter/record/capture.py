@@ -63,6 +63,8 @@ class Observer:
         self._details = DetailsSource(runtime, self._reader.codes, options)
         self._spool: Spool | None = None
         self._injector: Injector | None = None
+        self._before: frozenset[int] = frozenset()
+        """Idents of the threads that were there before the request."""
         self._blocked = BlockedSince()
         self._carriers: frozenset[int] = frozenset()
         self._names: dict[tuple[int, int], tuple[str | None, bool | None]] = {}
@@ -139,6 +141,7 @@ class Observer:
         process = process_info(self._runtime.pid, self._runtime.version_text, self._identity)
         outside = self._reader.read()
         outside = replace(outside, main_detail=self._blocked.describe(outside))
+        self._before = frozenset(thread.ident for thread in outside.threads)
         inside, outcome = self._inside(outside)
         details, details_problem = self._details.read(inside)
         views = Views(
@@ -237,6 +240,11 @@ class Observer:
 
     def _carrier_at_work(self) -> bool:
         """Whether a thread of the target runs the probe, or may do so: it could not be read."""
+        runtime = self._runtime
+        threads = runtime.threads(runtime.main_interpreter())
+        # Most often this is enough; to read all stacks takes the CPU that the target may need.
+        if any(thread.ident not in self._before for thread in threads):
+            return True
         for thread in self._reader.read().threads:
             frames = thread.stack.frames if thread.stack else ()
             if not frames or any(frame.filename == PROBE_FILENAME for frame in frames):

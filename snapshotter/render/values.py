@@ -84,7 +84,7 @@ class _Writer:
             self.put(hidden, STATUS[value.status])
         elif value.kind is Kind.INT and value.status is Status.TRUNCATED:
             # Only its highest bits are known: they must not read as a number.
-            self.put(_marked(f"{_named(value)}, beginning with {value.value:#x}"))
+            self.put(_marked(f"{_named(value)}, beginning with {int(value.value or 0):#x}"))
         elif value.kind in _SCALARS and value.value is not None:
             self.put(str(value.value))
         elif value.kind is Kind.NONE:
