@@ -33,6 +33,10 @@ _EAGER_POLL_S = 20e-6
 _PATIENT_POLL_S = 250e-6
 _REPLY_POLL_S = 200e-6
 _BACK_OFF_S = 0.05
+_ASTRAY = (
+    "the main thread runs code without builtins (a namedtuple's constructor, exec), "
+    "from where CPython cannot open a script"
+)
 _BUSY_S = 0.005
 _LOOK_NS = 100_000_000
 _IDLE_LOOKS = 3
@@ -132,6 +136,9 @@ class Injector:
         if self._main.foreign_request() is not None:
             problem = _FOREIGN
         for wake_ns in self._chances(until):
+            if not self._main.can_open_a_script(still=wake_ns is not None):
+                problem = _ASTRAY
+                break
             try:
                 attempt = self._main.ask(self._spool.driver_path, wake_ns=wake_ns)
             finally:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from snapshotter.attach.footing import Footing
 from snapshotter.attach.leftovers import clean, leftovers
 from snapshotter.errors import ProcessEndedError, TornReadError
 from snapshotter.outside.probe_point import lies_in_gil
@@ -103,6 +104,14 @@ class MainThread:
         self._registered_at = main.address + runtime.offsets.interpreter_state_threads_main
         self._stock = stock
         self._wakes = WakeClock(runtime.pid, runtime.memory)
+        self._footing = Footing(runtime, point)
+
+    def can_open_a_script(self, *, still: bool) -> bool:
+        """Return whether the code that it runs has the builtins with which CPython opens one.
+
+        ``still`` tells that it sleeps, and so does not move between look and request.
+        """
+        return self._footing.is_sure(still=still)
 
     def now(self) -> MainNow:
         """Return what it does now: one system call when it runs Python, two otherwise."""
