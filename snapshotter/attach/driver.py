@@ -29,16 +29,16 @@ p={pid},{path!r},{places}
 s={{}};h={{}};a={opening!r}
 try:exec(m.loads(a));s["begin"](s,h,p)
 except:
+ h[-1]=1
  try:exec(m.loads(a));hand_on(s,h,p)
  except:
   try:exec(m.loads(a));hand_on(s,h,p)
   except:0
 """
-# The first time it loads what starts the probe; again, in an ``except`` clause, the rescue.
+# It loads what starts the probe; in the ``except`` clauses, which have set the mark, the rescue.
 _OPENING = f"""\
 import posix
 i = 2 if -1 in h else 0
-h[-1] = True
 f = posix.open(p[1] + "/probe", {os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW})
 try:
     c = posix.pread(f, p[2][i + 1], p[2][i])

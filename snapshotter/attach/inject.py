@@ -38,6 +38,9 @@ _ASTRAY = (
     "from where CPython cannot open a script"
 )
 _BUSY_S = 0.005
+"""An earlier carrier has answered and is just about to end."""
+_INTERRUPTED_S = 0.05
+"""The signal comes again when the interpreter is given away; it must not meet us a second time."""
 _LOOK_NS = 100_000_000
 _IDLE_LOOKS = 3
 """So often in a row no carrier is to be seen before its silence is believed."""
@@ -109,11 +112,10 @@ class Injector:
             finally:
                 self.withdraw()
             armed += outcome.armed_ns
-            if not _asks_again(outcome) or time.monotonic_ns() >= until:
+            pause_s = _pause_before_next(outcome)
+            if not pause_s or time.monotonic_ns() >= until:
                 return replace(outcome, armed_ns=armed)
-            # an earlier carrier has answered and is just about to end, or the application
-            # handles its signal
-            time.sleep(_BUSY_S)
+            time.sleep(pause_s)
 
     def withdraw(self) -> None:
         """Make sure that no request of ours lies in the target. Never raises."""
@@ -208,18 +210,22 @@ class Injector:
                 idle_looks = 0 if self._is_at_work() else idle_looks + 1
                 look_at = time.monotonic_ns() + _LOOK_NS
                 if idle_looks >= _IDLE_LOOKS and not reply.size():
-                    silence = "the request started but did not answer: a signal may have been lost"
-                    return Outcome(None, question.nonce, asked_at_ns=asked_at, problem=silence)
+                    break
             time.sleep(_REPLY_POLL_S)
-        late = "the request started, but its answer did not come in the time given"
-        return Outcome(None, question.nonce, asked_at_ns=asked_at, problem=late)
+        problem = "the request started, but its answer did not come in the time given"
+        if not reply.size() and not any(self._is_at_work() for _ in range(_IDLE_LOOKS)):
+            problem = "the request started but did not answer: a signal may have been lost"
+        return Outcome(None, question.nonce, asked_at_ns=asked_at, problem=problem)
 
 
-def _asks_again(outcome: Outcome) -> bool:
+def _pause_before_next(outcome: Outcome) -> float:
+    """Return after how many seconds to ask again; 0 when that would not help."""
     reply = outcome.reply
     if reply is None or len(reply) >= _SHORT_REPLY:
-        return False
-    return BUSY.encode() in reply or INTERRUPTED.encode() in reply
+        return 0
+    if BUSY.encode() in reply:
+        return _BUSY_S
+    return _INTERRUPTED_S if INTERRUPTED.encode() in reply else 0
 
 
 def _sleep_until(due_ns: int) -> bool:

@@ -48,13 +48,6 @@ def sleeps():
         step(1)
 
 
-def guard(function, *arguments):
-    try:
-        function(*arguments)
-    except ToldError as told:
-        guard(report, told)
-
-
 def report(told):
     """Another signal may come meanwhile: this one is then the context of the next."""
     names = []
@@ -74,4 +67,13 @@ for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
     signal.signal(number, tell)
 os.write(int(os.environ["SNAP_READY_FD"]), b"ready\n")
 while True:
-    guard(work)
+    try:
+        try:
+            try:
+                work()
+            except ToldError as one:
+                report(one)
+        except ToldError as two:
+            report(two)
+    except ToldError as three:
+        report(three)
