@@ -25,6 +25,8 @@ MAX_READ_BYTES = 64 << 20
 """No single read is larger: a length that a target wrote is never trusted."""
 
 _LOWEST_ADDRESS = 0x1000
+_FLAGS_FIELD = 6
+_PF_KTHREAD = 0x0020_0000  # include/linux/sched.h
 _ADDRESS_LIMIT = 1 << 56
 _U64 = Struct("<Q")
 _I32 = Struct("<i")
@@ -43,10 +45,12 @@ def without_memory(pid: int) -> SnapshotterError:
     """Return the error for a ``pid`` that exists and has no memory: a zombie or kernel thread."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            state = file.read().rpartition(b")")[2].split()[0]
-    except OSError, IndexError:
-        state = b"X"
-    if state in b"ZX":
+            fields = file.read().rpartition(b")")[2].split()
+        is_kernel_thread = bool(int(fields[_FLAGS_FIELD]) & _PF_KTHREAD)
+    except OSError, IndexError, ValueError:
+        is_kernel_thread = False
+    # A process that ends gives its memory back some time before it is a zombie.
+    if not is_kernel_thread:
         return ProcessEndedError(f"Process {pid} has ended.")
     return NotPythonError(
         f"Process {pid} is a kernel thread, not a Python program.",

@@ -130,6 +130,7 @@ def blocked_signals(pid: int) -> int:
     return int(status.partition("SigBlk:")[2].split()[0], 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program", [("busy", "0"), ("busy", "3"), ("sleeps", "0"), ("sleeps", "3")]
 )
@@ -142,6 +143,7 @@ def test_a_signal_to_a_running_main_thread_is_not_lost_in_silence(
     assert sent.lost <= sent.sent // 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", ["0", "2"])
 @pytest.mark.parametrize("work", ["busy", "sleeps"])
 def test_a_signal_that_comes_into_our_code_is_handed_on(
@@ -158,6 +160,7 @@ def test_a_signal_that_comes_into_our_code_is_handed_on(
         assert target.process.poll() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", ["0", "2"])
 def test_both_signals_of_a_pair_are_handed_on(target_python: str, threads: str) -> None:
     burst = signal.SIGUSR1, signal.SIGTERM
