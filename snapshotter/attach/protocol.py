@@ -177,7 +177,7 @@ class MainThread:
                 started = self._await_start(until, asleep_until)
             finally:
                 # whatever happened, Ctrl-C included, nothing stays behind
-                left = self.withdraw(os.fsencode(driver_path))
+                left = self.withdraw(os.fsencode(driver_path)) and self._is_unheard()
             passed = time.monotonic_ns() - armed_at
         verdict = Verdict.STARTED if started or not left else Verdict.WITHDRAWN
         return Attempt(verdict, passed, armed_at)
@@ -195,6 +195,18 @@ class MainThread:
             return False
         return True
 
+    def _is_unheard(self) -> bool:
+        """Return whether the main thread has not yet stopped for us.
+
+        If it has, then it may have begun in the instant before we withdrew: who takes that for
+        a start looks for its reply, and misses no signal that was lost with it.
+        """
+        try:
+            breaker = self._memory.read(self._point.eval_breaker_address, 1)[0]
+        except TornReadError:
+            return True
+        return bool(breaker & _PLEASE_STOP)
+
     def _arm(self, driver_path: str, *, stock: bool) -> None:
         # The stock call takes over 100 us to find its way: too long for a thread about to wake.
         if self._stock and stock and len(self._runtime.interpreters()) == 1:
@@ -205,14 +217,14 @@ class MainThread:
                 # It looks the binary up by its path, and only under our own version's rules.
                 self._stock = False
             else:
-                self._break()
+                self._break(0)  # it has stopped by now, perhaps
                 return
         point, memory = self._point, self._memory
         memory.write(point.script_path_address, os.fsencode(driver_path) + b"\0")
         memory.write(point.pending_address, struct.pack("<i", 1))
-        self._break()
+        self._break(_PLEASE_STOP)
 
-    def _break(self) -> None:
+    def _break(self, stop: int) -> None:
         """Have the main thread stop at its next instruction that looks for such a wish.
 
         What the target itself writes between our read and our write is lost. So all is wished
@@ -223,7 +235,7 @@ class MainThread:
         """
         address = self._point.eval_breaker_address
         breaker = self._memory.read(address, 1)[0] & ~_DROP_GIL
-        wishes = _PLEASE_STOP | _SIGNALS | _CALLS | _ASYNC_EXCEPTION
+        wishes = stop | _SIGNALS | _CALLS | _ASYNC_EXCEPTION
         self._memory.write(address, bytes([breaker | wishes]))
 
     def _await_start(self, until: int, asleep_until: int) -> bool:

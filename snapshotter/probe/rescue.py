@@ -50,6 +50,11 @@ def hand_on(
     main = _thread.get_ident()
     start, send = _thread.start_new_thread, _signal.pthread_kill
     trip: Any = _thread.interrupt_main
+    # its functions refer back to it; the builtins stay for a request that interrupts us
+    for name in [*space]:
+        if name != "__builtins__":
+            del space[name]
+    # From here on nothing but local names. The first may come back before we are gone.
     rest = []
     for number in numbers:
         held[number] = True
@@ -59,10 +64,6 @@ def hand_on(
             if failed.__traceback__ is not None and failed.__traceback__.tb_next is not None:
                 raise  # of another handler
             rest.append(number)
-    # its functions refer back to it; the builtins stay for a request that interrupts us
-    for name in [*space]:
-        if name != "__builtins__":
-            del space[name]
     # The interpreter looks for signals after each call, but not here, where C code calls: the
     # handler runs as soon as the application does.
     [*map(trip, rest)]
@@ -71,11 +72,14 @@ def hand_on(
 def _collect(error: Any, spaces: tuple[dict[str, Any], ...], held: dict[int, bool]) -> str:
     """Note the signals behind an exception and those before it; the name of another's class."""
     what = ""
+    newest = error
     while error is not None:
         trace = BaseException.__dict__["__traceback__"].__get__(error)
         if trace is not None and _is_of(trace, spaces):
             number = _signal_behind(error, trace, spaces)
-            if number:
+            if number and error is newest:
+                held[number] = False  # even if it was sent: then it has come back to us
+            elif number:
                 held.setdefault(number, False)
             else:
                 what = _TYPE.__dict__["__name__"].__get__(_TYPE(error))
