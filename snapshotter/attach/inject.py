@@ -158,9 +158,6 @@ class Injector:
             elif self._main.holds_gil():
                 problem = "the main thread kept the interpreter in C code"
                 time.sleep(_BACK_OFF_S)
-            if reply.size():  # it started in the very instant in which it was withdrawn
-                now = time.monotonic_ns()
-                return replace(self._await_reply(question, reply, now), armed_ns=armed)
         return Outcome(None, question.nonce, armed_ns=armed, problem=problem)
 
     def _lie_in_wait(

@@ -177,35 +177,32 @@ class MainThread:
                 started = self._await_start(until, asleep_until)
             finally:
                 # whatever happened, Ctrl-C included, nothing stays behind
-                left = self.withdraw(os.fsencode(driver_path)) and self._is_unheard()
+                left = self.withdraw(os.fsencode(driver_path))
             passed = time.monotonic_ns() - armed_at
         verdict = Verdict.STARTED if started or not left else Verdict.WITHDRAWN
         return Attempt(verdict, passed, armed_at)
 
     def withdraw(self, path: bytes) -> bool:
-        """Take a pending request for the script ``path`` back; True if it had not started.
+        """Take a pending request for the script ``path`` back; True if it will never start.
 
-        A request for another script is left alone.
+        A request for another script is left alone. CPython clears the flag before it copies the
+        path, and passes over an empty one: so the path goes first, and whoever still finds the
+        flag set then knows that nothing has started and nothing will.
         """
         try:
             if not self._point.is_pending() or self._point.script_path() != path:
+                return False
+            self._memory.write(self._point.script_path_address, b"\0")
+            if not self._point.is_pending():
                 return False
             self._memory.write(self._point.pending_address, struct.pack("<i", 0))
         except TornReadError:
             return False
         return True
 
-    def _is_unheard(self) -> bool:
-        """Return whether the main thread has not yet stopped for us.
-
-        If it has, then it may have begun in the instant before we withdrew: who takes that for
-        a start looks for its reply, and misses no signal that was lost with it.
-        """
-        try:
-            breaker = self._memory.read(self._point.eval_breaker_address, 1)[0]
-        except TornReadError:
-            return True
-        return bool(breaker & _PLEASE_STOP)
+    def drop_empty_request(self) -> None:
+        """Take back a request without a path: a withdrawal that was cut off in the middle."""
+        self.withdraw(b"")
 
     def _arm(self, driver_path: str, *, stock: bool) -> None:
         # The stock call takes over 100 us to find its way: too long for a thread about to wake.
@@ -256,6 +253,7 @@ def withdraw_leftovers(main: MainThread, target: Identity) -> tuple[str, ...]:
 
     The caller must hold the lock that keeps other controllers out.
     """
+    main.drop_empty_request()
     pending = main.foreign_request()
     for spool in leftovers(target):
         if pending is not None and pending.startswith(os.fsencode(f"{spool.path_in_target}/")):

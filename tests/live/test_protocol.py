@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import struct
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from snapshotter.attach.protocol import MainThread
 from snapshotter.model import View
 from snapshotter.outside.memory import Memory
 from snapshotter.outside.procfs import process_state
@@ -155,6 +157,45 @@ def test_a_request_to_a_blocked_main_thread_is_withdrawn_at_once() -> None:
         injector = observer._prepared()
         attempt = injector._main.ask(injector._spool.driver_path)
         assert attempt.verdict == "withdrawn"
+        assert pending_call(target.pid) == 0
+
+
+@pytest.mark.parametrize("others", ["0", "2"])
+def test_a_request_that_was_withdrawn_never_starts(
+    target_python: str, tmp_path: Path, others: str
+) -> None:
+    """However close the withdrawal is to the start; each script that runs makes its own file."""
+    withdrawn = 0
+    with (
+        spawn("busy.py", others, python=target_python) as target,
+        Memory(target.pid, writable=True) as memory,
+    ):
+        point = point_of(memory)
+        main = MainThread(Runtime.attach(target.pid, memory), point, stock=False)
+        for number in range(200):
+            script, trace = tmp_path / f"{number}.py", tmp_path / f"{number}"
+            script.write_text(f"open({str(trace)!r}, 'x').close()")
+            main._arm(str(script), stock=False)
+            end = time.perf_counter_ns() + number * (30_000 if others != "0" else 1)
+            while time.perf_counter_ns() < end and point.is_pending():
+                pass
+            if main.withdraw(os.fsencode(script)):
+                withdrawn += 1
+                trace.touch(0o400, exist_ok=False)
+            else:
+                with contextlib.suppress(AssertionError):  # it may have found an empty path
+                    wait_until(trace.exists, 0.5)
+            assert not point.is_pending()
+        last = captured(target.pid, patience_ns=10_000_000_000)
+        assert View.INSIDE in last.capture.views
+        assert target.stderr_text() == ""  # "x" complains where a file is
+    assert withdrawn
+
+
+def test_a_withdrawal_that_was_cut_off_is_finished(target_python: str) -> None:
+    with spawn("sleeper.py", python=target_python) as target:
+        lay_down(target, b"")
+        captured(target.pid, patience_ns=50_000_000)
         assert pending_call(target.pid) == 0
 
 
