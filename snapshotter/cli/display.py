@@ -96,13 +96,13 @@ class LineDisplay(QuietDisplay):
                     snapshot, self._comparison(snapshot), path=name, catalogue=self._catalogue
                 )
                 print_line(line)
-            case TickMissed(_, missed):
-                print_line(missed_line(missed))
+            case TickMissed(pid, missed):
+                print_line(missed_line(missed, pid=pid))
             case TargetEnded(pid, reason):
                 self._last.pop(pid, None)
-                print_line(ended_line(reason, now_ns=self._clock.wall_ns()))
-            case StorageTrouble(_, message):
-                print_line(trouble_line(message, now_ns=self._clock.wall_ns()))
+                print_line(ended_line(reason, pid=pid, now_ns=self._clock.wall_ns()))
+            case StorageTrouble(pid, message):
+                print_line(trouble_line(message, pid=pid, now_ns=self._clock.wall_ns()))
             case Stopped(reason):
                 word = reason.name.lower().replace("_", "-")
                 print_line(stopped_line(word, reason, now_ns=self._clock.wall_ns()))

@@ -25,6 +25,7 @@ __all__ = ["Names", "Views", "merge"]
 
 _MOVED = "the thread moved on"
 _NO_TIME = "no time was left in this dump"
+_TOO_DEEP = "its outermost frames are missing: there are too many"
 
 type Names = dict[tuple[int, int], tuple[str | None, bool | None]]
 """(ident, native id) -> name, daemon, as far as an inside view has told them."""
@@ -125,8 +126,8 @@ def _thread(
         view=View.OUTSIDE,
         at_ns=stack.at_ns if stack else 0,
         frames=stack.frames if stack else (),
-        complete=stack is not None,
-        note=seen.problem,
+        complete=stack is not None and not stack.truncated,
+        note=_TOO_DEEP if stack is not None and stack.truncated else seen.problem,
         counters=seen.counters,
         outside=stack,
         holds_gil=seen.holds_gil,
@@ -151,7 +152,9 @@ def _with_details(views: Views, thread: Thread) -> Thread:
     key = thread.ident, thread.native_id or 0, thread.interpreter
     details = views.details.threads.get(key)
     if details is not None and details.frames:
-        return replace(thread, frames=details.frames, at_ns=details.at_ns, complete=True, note=None)
+        found = replace(thread, frames=details.frames, at_ns=details.at_ns)
+        is_cut = thread.outside is not None and thread.outside.truncated
+        return found if is_cut else replace(found, complete=True, note=None)
     origins = [frame.origin for frame in thread.frames]
     selected = views.selection.frames(origins, limits_for(views.options.values).app_frames)
     frames = list(thread.frames)
@@ -195,10 +198,12 @@ def _missing(views: Views, threads: tuple[Thread, ...]) -> tuple[str, ...]:
         missing.extend(views.inside.missing)
     torn = sum(1 for thread in threads if not thread.complete)
     if torn:
-        missing.append(f"the stacks of {torn} of {len(threads)} threads are not complete")
+        stacks, verb = ("stack", "is") if torn == 1 else ("stacks", "are")
+        missing.append(f"the {stacks} of {torn} of {len(threads)} threads {verb} not complete")
     cut = sum(1 for thread in threads for frame in thread.frames if frame.locals_missing)
     if cut:
-        missing.append(f"locals of {cut} frames are not, or not all, there")
+        frames = "frame" if cut == 1 else "frames"
+        missing.append(f"locals of {cut} {frames} are not, or not all, there")
     missing.extend(f"{one.expression}: {one.problem}" for one in _unread(views))
     return tuple(missing)
 
@@ -214,7 +219,12 @@ def _not_from_outside(views: Views) -> Iterator[str]:
         yield "no asyncio tasks: they could not be read from outside"
     elif details.tasks_total > len(details.tasks):
         left_out = details.tasks_total - len(details.tasks)
-        yield f"the stacks of {left_out} asyncio tasks were left out"
+        one = left_out == 1
+        yield (
+            "the stack of 1 asyncio task was left out"
+            if one
+            else (f"the stacks of {left_out} asyncio tasks were left out")
+        )
 
 
 def _unread(views: Views) -> list[Variable]:

@@ -87,20 +87,21 @@ def _standing(comparison: Diff, kind: Movement) -> int:
     return sum(each.movement is kind and each.idle is None for each in comparison.threads)
 
 
-def missed_line(missed: Missed) -> str:
-    """Return one line about due times without a snapshot."""
+def missed_line(missed: Missed, *, pid: int) -> str:
+    """Return one line about due times of the process ``pid`` without a snapshot."""
+    figures = f"pid={pid} count={missed.count} reason={missed.reason}"
     detail = f" detail={_quoted(missed.detail)}" if missed.detail else ""
-    return f"{_time(missed.due_at_ns)} missed count={missed.count} reason={missed.reason}{detail}"
+    return f"{_time(missed.due_at_ns)} missed {figures}{detail}"
 
 
-def trouble_line(sentence: str, *, now_ns: int) -> str:
-    """Return one line about something that went wrong; the watch goes on."""
-    return f"{_time(now_ns)} trouble detail={_quoted(sentence)}"
+def trouble_line(sentence: str, *, pid: int, now_ns: int) -> str:
+    """Return one line about something that went wrong with ``pid``; the watch goes on."""
+    return f"{_time(now_ns)} trouble pid={pid} detail={_quoted(sentence)}"
 
 
-def ended_line(sentence: str, *, now_ns: int) -> str:
-    """Return one line about the end of the target."""
-    return f"{_time(now_ns)} ended detail={_quoted(sentence)}"
+def ended_line(sentence: str, *, pid: int, now_ns: int) -> str:
+    """Return one line about the end of the target ``pid``."""
+    return f"{_time(now_ns)} ended pid={pid} detail={_quoted(sentence)}"
 
 
 def stopped_line(reason: str, sentence: str, *, now_ns: int) -> str:

@@ -3,8 +3,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter.analysis.idle import CATALOGUE
-from snapshotter.cli.display import LiveDisplay
-from snapshotter.record.events import SnapshotTaken, Stopped, TargetEnded
+from snapshotter.cli.display import LineDisplay, LiveDisplay
+from snapshotter.record.events import (
+    SnapshotTaken,
+    Stopped,
+    StorageTrouble,
+    TargetEnded,
+    TickMissed,
+)
 from snapshotter.record.stop import StopReason
 from tests.support import samples
 from tests.support.recording import SECOND, FakeClock
@@ -41,3 +47,20 @@ def test_the_live_view_ends_with_the_reason_of_the_end() -> None:
     screen = rendered(display._screen())
     assert "recording ended: took as many snapshots as were asked for" in screen
     assert "ended: Process 7 exited." in screen
+
+
+def test_every_line_about_one_process_says_which(capsys: pytest.CaptureFixture[str]) -> None:
+    display = LineDisplay(FakeClock(), CATALOGUE)
+    missed = samples.recording(1).missed[0]
+    for event in (
+        TickMissed(7, missed),
+        StorageTrouble(7, "The disk is full."),
+        TargetEnded(7, "Process 7 exited."),
+    ):
+        display.tell(event)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1:3] for line in lines] == [
+        ["missed", "pid=7"],
+        ["trouble", "pid=7"],
+        ["ended", "pid=7"],
+    ]

@@ -155,7 +155,7 @@ def test_the_end_of_the_target_ends_the_recording(snap: Snap, bench: Bench) -> N
     bench.at_sleep(3, end)
     outcome = snap("watch", 4121, "-o", "here")
     assert outcome.code == 0
-    assert outcome.out.splitlines()[-1].endswith('ended detail="Process 4121 exited."')
+    assert outcome.out.splitlines()[-1].endswith('ended pid=4121 detail="Process 4121 exited."')
     assert load_recording(Path("here")).ended == "Process 4121 exited."
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from snapshotter.attach.compilers import PROBE_FILENAME
 from snapshotter.attach.inject import Outcome
-from snapshotter.model import Frame, MainState, Origin, OutsideStack
+from snapshotter.model import Frame, MainState, Origin, OutsideStack, Snapshot
 from snapshotter.outside.selection import Selection
 from snapshotter.outside.view import OutsideThread, OutsideView
 from snapshotter.record.merge import Views, merge
@@ -37,7 +39,7 @@ def seen(ident: int, *filenames: str, is_main: bool = False) -> OutsideThread:
     )
 
 
-def merged_idents(*threads: OutsideThread, carriers: frozenset[int] = frozenset()) -> list[int]:
+def merged(*threads: OutsideThread, carriers: frozenset[int] = frozenset()) -> Snapshot:
     outside = OutsideView(
         threads=threads,
         gil_holder=None,
@@ -62,7 +64,11 @@ def merged_idents(*threads: OutsideThread, carriers: frozenset[int] = frozenset(
         free_threaded=False,
         carriers=carriers,
     )
-    return [thread.ident for thread in merge(views, {}).threads]
+    return merge(views, {})
+
+
+def merged_idents(*threads: OutsideThread, carriers: frozenset[int] = frozenset()) -> list[int]:
+    return [thread.ident for thread in merged(*threads, carriers=carriers).threads]
 
 
 MAIN = seen(1, "app.py", is_main=True)
@@ -92,3 +98,20 @@ def test_a_new_thread_with_the_ident_of_an_old_carrier_stays() -> None:
         1,
         CARRIER,
     ]
+
+
+def cut(thread: OutsideThread) -> OutsideThread:
+    assert thread.stack is not None
+    return replace(thread, stack=replace(thread.stack, truncated=True))
+
+
+def test_a_stack_that_was_cut_is_not_complete() -> None:
+    snapshot = merged(MAIN, cut(seen(2, "app.py")))
+    assert [thread.complete for thread in snapshot.threads] == [True, False]
+    assert snapshot.threads[1].note == "its outermost frames are missing: there are too many"
+    assert "the stack of 1 of 2 threads is not complete" in snapshot.capture.missing
+
+
+def test_several_stacks_that_were_cut_are_counted() -> None:
+    snapshot = merged(cut(MAIN), cut(seen(2, "app.py")))
+    assert "the stacks of 2 of 2 threads are not complete" in snapshot.capture.missing

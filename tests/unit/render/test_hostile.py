@@ -112,9 +112,9 @@ def test_with_colour_only_our_own_styles_are_sent(name: str) -> None:
 def test_lines_for_pipes_are_one_line_each() -> None:
     lines = [
         snapshot_line(LAST, diff(FIRST, LAST), path=HOSTILE),
-        missed_line(RECORDING.missed[0]),
-        ended_line(HOSTILE, now_ns=START_NS),
-        trouble_line(HOSTILE, now_ns=START_NS),
+        missed_line(RECORDING.missed[0], pid=4),
+        ended_line(HOSTILE, pid=4, now_ns=START_NS),
+        trouble_line(HOSTILE, pid=4, now_ns=START_NS),
     ]
     for each in lines:
         assert controls(each) == set()

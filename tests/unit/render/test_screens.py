@@ -366,8 +366,8 @@ def test_snapshot_line_is_stable() -> None:
 
 
 def test_our_own_end_is_told_apart_from_the_end_of_the_target() -> None:
-    assert ended_line("Process 4 exited.", now_ns=START_NS).endswith(
-        'Z ended detail="Process 4 exited."'
+    assert ended_line("Process 4 exited.", pid=4, now_ns=START_NS).endswith(
+        'Z ended pid=4 detail="Process 4 exited."'
     )
     assert stopped_line("count", "took enough", now_ns=START_NS).endswith(
         'Z stopped reason=count detail="took enough"'
@@ -388,8 +388,8 @@ def test_recording_tells_pauses_apart() -> None:
 
 
 def test_missed_line_has_count_and_reason() -> None:
-    line = missed_line(recording(1).missed[0])
-    assert line.endswith('missed count=2 reason=stall detail="controller stopped"')
+    line = missed_line(recording(1).missed[0], pid=4121)
+    assert line.endswith('missed pid=4121 count=2 reason=stall detail="controller stopped"')
 
 
 def test_doctor_says_what_failed_and_how_to_mend_it() -> None:
