@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from snapshotter.analysis.dwell import Dwell
     from snapshotter.analysis.movement import CounterDelta
     from snapshotter.analysis.seen import Seen
-    from snapshotter.model import Frame, Snapshot, Task, Thread
+    from snapshotter.model import Frame, Snapshot, Task, Thread, View
 
 __all__ = [
     "Change",
@@ -117,6 +117,8 @@ class LocalChange:
     """The frame as it is now (as it was, for a removed local)."""
     name: str
     changes: tuple[ValueChange, ...]
+    views: tuple[View, View]
+    """Where each side was read from. Of two views only what both read exactly is compared."""
     more: int = 0
     """Further differences beyond the bound of the comparison."""
 
@@ -136,6 +138,8 @@ class Resize:
     """Where the name is a local; None for a module variable."""
     figure: Figure
     after: Seen
+    views: tuple[View, View]
+    """Where each side was read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +217,8 @@ class VariableChange:
 
     expression: str
     changes: tuple[ValueChange, ...]
+    views: tuple[View, View]
+    """Where each side was read from."""
     more: int = 0
 
     @property

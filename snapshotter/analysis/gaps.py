@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from snapshotter.analysis.locals import mixed_threads, mixed_variables
 from snapshotter.analysis.movement import SamePlace, same_place
 from snapshotter.model import View
 
@@ -37,6 +38,7 @@ def gaps(
         yield "Rates were not computed: both snapshots are of the same instant."
     yield from _thread_gaps(pairs)
     yield from _inside_gaps(baseline, current)
+    yield from _mixed_gaps(baseline, current, pairs)
     yield from _value_gaps(baseline, current)
 
 
@@ -66,11 +68,6 @@ def _inside_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
         view = "an inside view" if len(without) == 2 else "inside view"  # noqa: PLR2004
         yield f"Locals, collector, tasks and variables were not compared: {who} {view}."
         return
-    if baseline.capture.views != current.capture.views:
-        yield (
-            "Locals of threads that were seen from inside in one snapshot and from outside in"
-            " the other were not compared."
-        )
     if not (baseline.gc and current.gc):
         yield "The collector was not compared: not both snapshots have it."
     capped = [
@@ -82,6 +79,20 @@ def _inside_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
         yield (
             "Tasks that came and went are not all known:"
             " there were more tasks than a snapshot holds."
+        )
+
+
+def _mixed_gaps(
+    baseline: Snapshot, current: Snapshot, pairs: Sequence[tuple[Thread, Thread]]
+) -> Iterator[str]:
+    threads, variables = mixed_threads(pairs), mixed_variables(baseline, current)
+    whose = [f"locals of {_threads(threads)}"] if threads else []
+    if variables:
+        whose.append("1 variable" if variables == 1 else f"{variables:,} variables")
+    if whose:
+        yield (
+            "Seen from inside in one snapshot and from outside in the other, and so compared by"
+            f" type, length and simple value only: {' and '.join(whose)}."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snapshotter.analysis.align import align_frames, align_locals
@@ -17,7 +18,7 @@ from snapshotter.analysis.changes import (
 from snapshotter.analysis.seen import Seen
 from snapshotter.analysis.signatures import is_module_dunder
 from snapshotter.analysis.values import compare_values
-from snapshotter.model import Kind, Origin
+from snapshotter.model import Kind, Origin, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,23 +26,52 @@ if TYPE_CHECKING:
     from snapshotter.analysis.changes import Elapsed
     from snapshotter.model import Frame, Local, Snapshot, Thread, Value, Variable
 
-__all__ = ["local_changes", "resizes", "variable_changes"]
+__all__ = [
+    "local_changes",
+    "mixed_threads",
+    "mixed_variables",
+    "resizes",
+    "variable_changes",
+]
 
 _CONTAINERS = frozenset({Kind.LIST, Kind.DICT, Kind.SET, Kind.DEQUE, Kind.ARRAY, Kind.BYTES})
 
-type _Differences = tuple[tuple[ValueChange, ...], int]
+type _Found = tuple[tuple[ValueChange, ...], int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The tables of values of both snapshots, and the views that read what is compared."""
+
+    before: tuple[Value, ...]
+    after: tuple[Value, ...]
+    views: tuple[View, View]
+
+    @property
+    def are_mixed(self) -> bool:
+        return self.views[0] is not self.views[1]
+
+    def differences(self, was: Local | Variable | None, now: Local | Variable | None) -> _Found:
+        """Compare one name; what only one side has is told where one view read both sides."""
+        before = None if was is None or was.node is None else Seen(self.before, was.node)
+        after = None if now is None or now.node is None else Seen(self.after, now.node)
+        if before is not None and after is not None:
+            return compare_values(before, after, across_views=self.are_mixed)
+        if self.are_mixed or (before is None and after is None):
+            return (), 0
+        change = Change.ADDED if before is None else Change.REMOVED
+        return (ValueChange("", change, before, after),), 0
 
 
 def local_changes(
     baseline: Snapshot, current: Snapshot, pairs: Iterable[tuple[Thread, Thread]]
 ) -> Iterator[LocalChange]:
-    """Compare the locals of aligned frames of threads that the same view saw on both sides."""
+    """Compare the locals of aligned frames; of two views what both read exactly."""
     for before, after in pairs:
-        if before.view is not after.view:
-            continue
+        sides = _Sides(baseline.values, current.values, (before.view, after.view))
         for old, new in align_frames(before.frames, after.frames):
             if _comparable(old) and _comparable(new):
-                yield from _of_frame(baseline, current, after, old, new)
+                yield from _of_frame(sides, after, old, new)
 
 
 def _comparable(frame: Frame) -> bool:
@@ -49,47 +79,52 @@ def _comparable(frame: Frame) -> bool:
     return bool(frame.locals)
 
 
-def _of_frame(
-    baseline: Snapshot, current: Snapshot, thread: Thread, old: Frame, new: Frame
-) -> Iterator[LocalChange]:
+def _of_frame(sides: _Sides, thread: Thread, old: Frame, new: Frame) -> Iterator[LocalChange]:
     for was, now in align_locals(old, new):
         local = now or was
         if local is None or is_module_dunder(new, local):
             continue
-        changes, more = _one_sided_or_compared(baseline, current, was, now)
         if (was is None and old.locals_missing) or (now is None and new.locals_missing):
             continue
+        changes, more = sides.differences(was, now)
         if changes:
-            yield LocalChange(thread, new, local.name, changes, more)
-
-
-def _one_sided_or_compared(
-    baseline: Snapshot,
-    current: Snapshot,
-    was: Local | Variable | None,
-    now: Local | Variable | None,
-) -> _Differences:
-    before = None if was is None or was.node is None else Seen(baseline.values, was.node)
-    after = None if now is None or now.node is None else Seen(current.values, now.node)
-    if before is not None and after is not None:
-        return compare_values(before, after)
-    if after is not None:
-        return (ValueChange("", Change.ADDED, None, after),), 0
-    if before is not None:
-        return (ValueChange("", Change.REMOVED, before, None),), 0
-    return (), 0
+            yield LocalChange(thread, new, local.name, changes, sides.views, more)
 
 
 def variable_changes(baseline: Snapshot, current: Snapshot) -> Iterator[VariableChange]:
     """Compare the variables that both sides were asked for."""
+    sides = _Sides(baseline.values, current.values, (_view_of(baseline), _view_of(current)))
     old = {variable.expression: variable for variable in baseline.variables}
     for variable in current.variables:
         if variable.expression in old:
-            changes, more = _one_sided_or_compared(
-                baseline, current, old[variable.expression], variable
-            )
+            changes, more = sides.differences(old[variable.expression], variable)
             if changes:
-                yield VariableChange(variable.expression, changes, more)
+                yield VariableChange(variable.expression, changes, sides.views, more)
+
+
+def _view_of(snapshot: Snapshot) -> View:
+    """Return the view that variables come from: the probe's, unless there is none."""
+    return View.INSIDE if View.INSIDE in snapshot.capture.views else View.OUTSIDE
+
+
+def mixed_threads(pairs: Iterable[tuple[Thread, Thread]]) -> int:
+    """Count the threads whose locals were compared although two views had read them."""
+    return sum(
+        before.view is not after.view
+        and any(
+            _comparable(old) and _comparable(new)
+            for old, new in align_frames(before.frames, after.frames)
+        )
+        for before, after in pairs
+    )
+
+
+def mixed_variables(baseline: Snapshot, current: Snapshot) -> int:
+    """Count the variables that were compared although two views had read them."""
+    if _view_of(baseline) is _view_of(current):
+        return 0
+    old = {variable.expression for variable in baseline.variables if variable.node is not None}
+    return sum(each.expression in old and each.node is not None for each in current.variables)
 
 
 def resizes(
@@ -113,24 +148,22 @@ def _candidates(
     locals_: Iterable[LocalChange], variables: Iterable[VariableChange], elapsed: Elapsed
 ) -> Iterator[Resize]:
     for local in locals_:
-        for change in local.changes:
-            yield from _resize(local.name, local.frame, change, elapsed)
+        yield from _resizes_of(local.name, local.frame, local, elapsed)
     for variable in variables:
-        for change in variable.changes:
-            yield from _resize(variable.expression, None, change, elapsed)
+        yield from _resizes_of(variable.expression, None, variable, elapsed)
 
 
-def _resize(
-    name: str, frame: Frame | None, change: ValueChange, elapsed: Elapsed
+def _resizes_of(
+    name: str, frame: Frame | None, told: LocalChange | VariableChange, elapsed: Elapsed
 ) -> Iterator[Resize]:
-    if change.before is None or change.after is None or not change.length_delta:
-        return
-    old, new = change.before.value, change.after.value
-    if old.length is None or new.length is None or not _same_container(old, new):
-        return
-    expression = name + change.path
-    figure = Figure(expression, Unit.COUNT, old.length, new.length, elapsed)
-    yield Resize(expression, frame, figure, change.after)
+    for change in told.changes:
+        if change.before is None or change.after is None or not change.length_delta:
+            continue
+        old, new = change.before.value, change.after.value
+        if old.length is not None and new.length is not None and _same_container(old, new):
+            expression = name + change.path
+            figure = Figure(expression, Unit.COUNT, old.length, new.length, elapsed)
+            yield Resize(expression, frame, figure, change.after, told.views)
 
 
 def _same_container(old: Value, new: Value) -> bool:

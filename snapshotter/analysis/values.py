@@ -20,6 +20,13 @@ MAX_CHANGES = 12
 MAX_DEPTH = 6
 
 _UNORDERED = frozenset({Kind.SET})
+_SIMPLE = frozenset(
+    {Kind.NONE, Kind.BOOL, Kind.INT, Kind.FLOAT, Kind.COMPLEX, Kind.STR, Kind.BYTES}
+)
+_SIZED = frozenset(
+    {Kind.INT, Kind.STR, Kind.BYTES, Kind.LIST, Kind.TUPLE, Kind.DICT, Kind.SET, Kind.DEQUE}
+)
+"""Kinds whose length stands in the object itself, so that no view can count it otherwise."""
 _NO_IDENTITY = frozenset(
     {
         Kind.NONE,
@@ -38,14 +45,20 @@ _NO_IDENTITY = frozenset(
 """Kinds whose objects the interpreter shares as it likes, so that identity says little."""
 
 
-def compare_values(before: Seen, after: Seen) -> tuple[tuple[ValueChange, ...], int]:
+def compare_values(
+    before: Seen, after: Seen, *, across_views: bool = False
+) -> tuple[tuple[ValueChange, ...], int]:
     """Return the differences of two values, outermost first, and how many more there are.
 
     Only what was captured is compared: of the heads of two long containers the members that both
     show, of a redacted value its type and length. An equal value in another object is one
     ``REBOUND``, and tells nothing else.
+
+    ``across_views`` is for values that two views have read: then types, lengths and simple values
+    are compared, and only where both are exact. Whatever the views may describe differently, such
+    as the attributes of an object that are there, tells nothing.
     """
-    comparison = _Comparison()
+    comparison = _Comparison(across_views)
     comparison.compare(before, after, "", 0)
     if not comparison.found and _is_other_object(before.value, after.value):
         return (ValueChange("", Change.REBOUND, before, after),), 0
@@ -57,6 +70,7 @@ def compare_values(before: Seen, after: Seen) -> tuple[tuple[ValueChange, ...], 
 class _Comparison:
     """One walk through two values; pairs of nodes are compared once, so that cycles end."""
 
+    across_views: bool
     found: list[ValueChange] = field(default_factory=list)
     seen: set[tuple[int, int]] = field(default_factory=set)
 
@@ -66,7 +80,8 @@ class _Comparison:
             return
         self.seen.add(pair)
         old, new = before.value, after.value
-        if _differs_itself(old, new):
+        differs = _differs_exactly if self.across_views else _differs_itself
+        if differs(old, new):
             self.found.append(ValueChange(path, Change.CHANGED, before, after))
         if _same_type(old, new):
             self._compare_members(before, after, path, depth)
@@ -74,14 +89,17 @@ class _Comparison:
     def _compare_members(self, before: Seen, after: Seen, path: str, depth: int) -> None:
         old, new = _members(before), _members(after)
         unordered = before.value.kind in _UNORDERED
+        came_and_went = not self.across_views or before.value.kind in {Kind.DICT, Kind.SET}
         for label, (step, node) in new.items():
             known = old.get(label)
             if known is not None:
                 self.compare(before.at(known[1]), after.at(node), path + step, depth + 1)
-            elif _is_whole(before.value) and (unordered or _is_keyed(after.value)):
+            elif (
+                came_and_went and _is_whole(before.value) and (unordered or _is_keyed(after.value))
+            ):
                 change = ValueChange(path + step, Change.ADDED, None, after.at(node))
                 self.found.append(change)
-        if _is_whole(after.value) and (unordered or _is_keyed(before.value)):
+        if came_and_went and _is_whole(after.value) and (unordered or _is_keyed(before.value)):
             self.found.extend(
                 ValueChange(path + step, Change.REMOVED, before.at(node), None)
                 for label, (step, node) in old.items()
@@ -96,6 +114,21 @@ def _differs_itself(old: Value, new: Value) -> bool:
     if Status.REDACTED in {old.status, new.status} or Status.UNREADABLE in {old.status, new.status}:
         return False
     return _scalar(old) != _scalar(new)
+
+
+def _differs_exactly(old: Value, new: Value) -> bool:
+    """Tell whether two readings of two views differ in something that both read exactly."""
+    unread = {Status.UNREADABLE} & {old.status, new.status}
+    if unread or Kind.UNKNOWN in {old.kind, new.kind} or not (old.type and new.type):
+        return False
+    if old.type != new.type:
+        return True
+    if old.kind is not new.kind:
+        return False
+    if old.kind in _SIZED and None not in {old.length, new.length} and old.length != new.length:
+        return True
+    exact = old.status is new.status is Status.OK
+    return exact and old.kind in _SIMPLE and _scalar(old) != _scalar(new)
 
 
 def _same_type(old: Value, new: Value) -> bool:

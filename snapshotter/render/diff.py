@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from snapshotter.analysis.changes import Diff, Figure, LocalChange, SignatureShare, ValueChange
     from snapshotter.analysis.recordings import RecordingDiff
+    from snapshotter.model import View
 
 __all__ = ["change_parts", "diff_view", "figure_parts", "recording_diff_view"]
 
@@ -140,6 +141,9 @@ def _local_parts(diff: Diff) -> Iterator[RenderableType]:
     left = len(changed) - _MAX_LOCALS
     if left > 0:
         yield line((f"  … {plural(left, 'local')} more", QUIET))
+    mixed = diff.changed_variables[:1]
+    if mixed and (words := _views_words(mixed[0].views)):
+        yield line("  ", ("variables", EMPHASIS), (words, QUIET))
     for variable in diff.changed_variables:
         yield from _value_changes(variable.expression, variable.changes, variable.more, indent=2)
 
@@ -150,7 +154,13 @@ def _local_place(change: LocalChange, diff: Diff) -> Text:
         "  ",
         (name_of(change.thread), EMPHASIS),
         f"  {fold_left(place, 40)} {change.frame.qualname}",
+        (_views_words(change.views), QUIET),
     )
+
+
+def _views_words(views: tuple[View, View]) -> str:
+    old, new = views
+    return "" if old is new else f"  {old} -> {new}"
 
 
 def _value_changes(

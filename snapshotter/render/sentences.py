@@ -88,9 +88,9 @@ def change_sentences(diff: Diff, *, cwd: str | None = None) -> Iterator[Text]:
     if not diff.same_process:
         yield sentence(("These are two different processes", BAD), ": ", _two_processes(diff))
         return
+    yield from stay_sentences(diff, cwd=cwd)
     if diff.nothing_changed:
         yield _nothing(diff)
-    yield from stay_sentences(diff, cwd=cwd)
     yield from _came_and_went(diff, cwd)
     yield from (_resize(each, cwd) for each in diff.resizes[:MAX_RESIZES])
     if len(diff.resizes) > MAX_RESIZES:
@@ -114,10 +114,11 @@ def _two_processes(diff: Diff) -> str:
 def _nothing(diff: Diff) -> Text:
     threads = plural(len(diff.threads), "thread")
     places = "the same place" if len(diff.threads) == 1 else "the same places"
+    compared = " that were compared" if diff.not_compared else ""
     return sentence(
         ("Nothing changed", GOOD),
-        f" in {duration(abs(diff.elapsed.ns))}: {threads} at {places}, and no local,"
-        " container, task or figure that is different.",
+        f" in {duration(abs(diff.elapsed.ns))}: {threads} at {places}, and none of the locals,"
+        f" containers, tasks and figures{compared} is different.",
     )
 
 

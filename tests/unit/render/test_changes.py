@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from snapshotter.analysis.diff import diff
+from snapshotter.model import Snapshot, View
+from snapshotter.render.diff import diff_view
+from tests.support.samples import recording
+from tests.unit.render.screens import rendered
+
+BEFORE, AFTER = recording(2).snapshots
+
+
+def flat(output: str) -> str:
+    return " ".join(output.split())
+
+
+def outside(whole: Snapshot) -> Snapshot:
+    """Return the snapshot as if all of it had been read from outside."""
+    threads = tuple(replace(thread, view=View.OUTSIDE) for thread in whole.threads)
+    return replace(whole, threads=threads, capture=replace(whole.capture, views=(View.OUTSIDE,)))
+
+
+def test_changes_between_two_views_are_told_and_labelled() -> None:
+    output = flat(rendered(diff_view(diff(outside(BEFORE), AFTER))))
+    assert "items in orders/collect.py:22 Collector.run grew 1,200 -> 1,950 (+25.0/s)" in output
+    assert "Collector.run outside -> inside self.items length 1,200 -> 1,950" in output
+    assert "variables outside -> inside orders.cache:CACHE" in output
+    assert "by type, length and simple value only: locals of " in output
+
+
+def test_changes_within_one_view_need_no_label() -> None:
+    for one, other in ((BEFORE, AFTER), (outside(BEFORE), outside(AFTER))):
+        output = flat(rendered(diff_view(diff(one, other))))
+        assert "items in orders/collect.py:22 Collector.run grew 1,200 -> 1,950" in output
+        assert "side -> " not in output
+        assert "simple value" not in output
+
+
+def test_that_nothing_changed_is_said_after_who_is_stuck() -> None:
+    before, after = (
+        replace(whole, threads=whole.threads[1:2], variables=(), process=BEFORE.process,
+                interpreter=None)
+        for whole in (BEFORE, AFTER)
+    )  # fmt: skip
+    output = flat(rendered(diff_view(diff(before, after))))
+    assert output.index("worker-7 has not moved") < output.index(
+        "Nothing changed in 30 s: 1 thread"
+    )
+    assert "containers, tasks and figures is different" in output
+    output = flat(rendered(diff_view(diff(replace(before, gc=None), after))))
+    assert "containers, tasks and figures that were compared is different" in output
