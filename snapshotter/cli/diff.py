@@ -39,7 +39,7 @@ def command(baseline: Path, current: Path, *, as_json: bool) -> int:
     """Show what changed from BASELINE to CURRENT, the older first.
 
     Both are dumps, or both are recordings: threads that came, went and moved, locals that
-    changed, GC, types, tasks and process figures with their rates.
+    changed, GC, tasks and process figures with their rates.
     """
     difference = _difference(baseline, current)
     if as_json:

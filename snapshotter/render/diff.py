@@ -189,14 +189,10 @@ def _words(change: ValueChange) -> tuple[str | Text | tuple[str, str], ...]:
 
 
 def _gc_table(diff: Diff) -> RenderableType:
+    if not any(each.collections.delta or each.uncollectable.delta for each in diff.gc):
+        return line(("Collector", HEADING), ("  did not run between the two", QUIET))
     table = plain_table(
-        "generation",
-        "collections",
-        "per min",
-        "collected",
-        "per collection",
-        "uncollectable",
-        numbers_from=0,
+        "gen", "runs", "per min", "collected", "per run", "uncollectable", numbers_from=0
     )
     for each in diff.gc:
         per_min, yield_ = each.collections_per_min, each.collected_per_collection

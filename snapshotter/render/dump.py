@@ -87,7 +87,7 @@ def snapshot_parts(
         yield variables_section(snapshot)
     if snapshot.gc is not None:
         yield blank()
-        yield collector_section(snapshot.gc)
+        yield collector_section(snapshot.gc, now_ns=snapshot.monotonic_ns)
     if snapshot.interpreter is not None:
         yield blank()
         yield interpreter_section(snapshot.interpreter)

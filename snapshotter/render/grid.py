@@ -45,6 +45,7 @@ _STYLES = {
     Cell.ABSENT: QUIET,
 }
 _NAME_WIDTH = 22
+_NAME_SHARE = 0.25
 _TAIL_SHARE = 0.5
 _CLASS_WIDTH = 9
 _MAX_ROWS = 200
@@ -96,7 +97,7 @@ class Grid:
 
     def _layout(self, width: int) -> _Layout:
         labels = (cell_len(sanitize(_label(group))) for group in self._groups)
-        names = min(_NAME_WIDTH, max(labels, default=0))
+        names = min(max(_NAME_WIDTH, int(width * _NAME_SHARE)), max(labels, default=0))
         room = width - names - 2 - int(width * _TAIL_SHARE)
         columns = len(self._snapshots)
         gap = " " if 2 * columns <= room else ""

@@ -133,7 +133,7 @@ def _costs(snapshots: Sequence[Snapshot]) -> Iterator[str]:
         )
         span_ns = snapshots[-1].monotonic_ns - snapshots[0].monotonic_ns
         if span_ns > 0:
-            yield f"{sum(totals) / span_ns * 100:.3f} % of the time"
+            yield f"all slices {sum(totals) / span_ns * 100:.3f} % of the time"
     outside = sum(View.INSIDE not in each.capture.views for each in snapshots)
     if outside:
         yield f"{count(outside)} from outside only"

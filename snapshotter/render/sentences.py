@@ -257,10 +257,19 @@ def _collector(diff: Diff) -> Iterator[Text]:
 
 def _moved(diff: Diff, cwd: str | None) -> Iterator[Text]:
     moved = [each for each in diff.threads if each.movement is Movement.MOVED]
+    # Who waited for work, and waits again, only did its work.
+    moved = [each for each in moved if each.idle is None or not _is_back(each)]
     if len(moved) > 1:
         yield sentence((f"{plural(len(moved), 'thread')} moved: ", EMPHASIS), _names(moved))
     for each in moved[:1] if len(moved) == 1 else ():
         yield sentence((_names(moved), EMPHASIS), f" moved{_from_to(each, cwd)}")
+
+
+def _is_back(change: ThreadChange) -> bool:
+    old, new = change.before, change.after
+    if old is None or new is None:
+        return False
+    return place_signature(old.frames) == place_signature(new.frames)
 
 
 def _from_to(change: ThreadChange, cwd: str | None) -> str:
@@ -272,6 +281,7 @@ def _from_to(change: ThreadChange, cwd: str | None) -> str:
 
 def _locals(diff: Diff) -> Iterator[Text]:
     changed = diff.changed_locals
-    if changed:
+    told = sum(each.frame is not None for each in diff.resizes)
+    if len(changed) > told:
         frames = len({(id(each.thread), id(each.frame)) for each in changed})
         yield sentence(f"{plural(len(changed), 'local')} changed in {plural(frames, 'frame')}")

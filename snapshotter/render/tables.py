@@ -43,6 +43,8 @@ __all__ = [
 ]
 
 _MAX_TASK_GROUPS = 20
+_FEW = 3
+_EXTRA_NAMES = {"duration": "time"}
 
 
 def plain_table(*columns: str, numbers_from: int = 1) -> Table:
@@ -56,8 +58,11 @@ def plain_table(*columns: str, numbers_from: int = 1) -> Table:
     return table
 
 
-def collector_section(gc: GcState) -> RenderableType:
-    """Return the collector's state and one row for each generation."""
+def collector_section(gc: GcState, *, now_ns: int) -> RenderableType:
+    """Return the collector's state, a row for each generation, and its last runs.
+
+    ``now_ns`` is the monotonic time of the snapshot.
+    """
     words = ["enabled" if gc.enabled else "DISABLED"]
     words += [f"{count(gc.freeze_count)} frozen objects"] if gc.freeze_count else []
     words += [f"{count(gc.garbage)} in gc.garbage"] if gc.garbage else []
@@ -66,8 +71,8 @@ def collector_section(gc: GcState) -> RenderableType:
     heading = line(("Collector", HEADING), "  ", (SEPARATOR.join(words), style))
     extras = sorted({key for generation in gc.generations for key in generation.extra})
     table = plain_table(
-        "generation", "count", "threshold", "collections", "collected", "uncollectable", *extras,
-        numbers_from=0,
+        "gen", "count", "threshold", "runs", "collected", "uncollectable",
+        *(_EXTRA_NAMES.get(key, key) for key in extras), numbers_from=0,
     )  # fmt: skip
     for number, generation in enumerate(gc.generations):
         figures = (
@@ -76,7 +81,34 @@ def collector_section(gc: GcState) -> RenderableType:
         )  # fmt: skip
         extra = (_extra(key, generation.extra.get(key)) for key in extras)
         table.add_row(*(Text(count(each)) for each in figures), *(Text(each) for each in extra))
-    return Renderables(heading, Trimmed(table))
+    return Renderables(heading, Trimmed(table), *_recent(gc, now_ns))
+
+
+def _recent(gc: GcState, now_ns: int) -> Iterator[RenderableType]:
+    """Yield how long the runs took that the version remembers, the fullest first."""
+    oldest = len(gc.generations) - 1
+    for generation in range(oldest, -1, -1):
+        runs = [run for run in gc.recent if run.generation == generation]
+        if not runs:
+            continue
+        full = generation == oldest
+        kind = "full collection" if full else f"run of generation {generation}"
+        many = "full collections" if full else f"runs of generation {generation}"
+        alone = len(runs) == 1
+        which = kind if alone else plural(len(runs), kind, many)
+        words = f"last {which}: {_times([run.duration_ns for run in runs])}"
+        if full:
+            ago = f"{duration(max(0, now_ns - runs[-1].started_ns))} before"
+            words += f"; {ago if alone else f'the last one {ago}'}"
+            words += f", among {count(runs[-1].heap_objects)} objects"
+        yield Hanging("  ", sentence(words))
+
+
+def _times(times_ns: Sequence[int]) -> str:
+    """Return each of a few durations, or the least and the largest of many."""
+    if len(times_ns) <= _FEW:
+        return ", ".join(duration(each) for each in times_ns)
+    return f"{duration(min(times_ns))} to {duration(max(times_ns))}"
 
 
 def _extra(key: str, value: float | None) -> str:
@@ -97,7 +129,7 @@ def interpreter_section(interpreter: Interpreter) -> RenderableType:
         )
         if number is not None
     ]
-    if interpreter.interpreters is not None:
+    if interpreter.interpreters is not None and interpreter.interpreters != 1:
         known.append(plural(interpreter.interpreters, "interpreter"))
     if interpreter.recursion_limit is not None:
         known.append(f"recursion limit {count(interpreter.recursion_limit)}")
@@ -115,7 +147,7 @@ def interpreter_section(interpreter: Interpreter) -> RenderableType:
         f"{_signal_name(each.signum)} {each.handler}" for each in interpreter.signal_handlers
     )
     parts: list[RenderableType] = [line(("Interpreter", HEADING), f"  {interpreter.version}")]
-    parts += [Facts(known, prefix="  ", style="")]
+    parts += [Facts(known, prefix="  ", style="")] if known else []
     parts += [Hanging("  ", sentence("signal handlers: ", handlers))] if handlers else []
     return Renderables(*parts)
 

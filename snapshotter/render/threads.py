@@ -228,7 +228,7 @@ def _with_locals(threads: Sequence[Thread]) -> Thread | None:
 
 def _hidden(idle: Sequence[Thread], options: ViewOptions) -> RenderableType:
     reasons = Counter(idle_reason(thread.frames, options.catalogue) for thread in idle)
-    words = ", ".join(f"{count(number)} {reason}" for reason, number in reasons.most_common())
+    words = ", ".join(f"{count(number)} × {reason}" for reason, number in reasons.most_common())
     hidden = plural(len(idle), "idle thread")
     main = ", the main thread among them" if any(thread.is_main for thread in idle) else ""
     return Hanging("", sentence((f"{hidden} hidden{main}: {words} (--all shows them)", QUIET)))
