@@ -74,6 +74,7 @@ class CodeCache:
         "_offsets",
         "_origins",
         "_work_bytes",
+        "loaded",
     )
 
     def __init__(self, runtime: Runtime, origins: Origins) -> None:
@@ -86,6 +87,8 @@ class CodeCache:
         self._cached_bytes = 0
         self._work_bytes = 0
         self._code_type = 0
+        self.loaded = 0
+        """How many code objects were read so far, and not found among the known ones."""
         self._header_start = self._offsets.pyobject_ob_type
         end = self._offsets.code_object_linetable + _POINTER_BYTES
         self._header_bytes = end - self._header_start
@@ -112,6 +115,7 @@ class CodeCache:
 
     def _load(self, address: int, header: bytes) -> CodeInfo:
         o = self._offsets
+        self.loaded += 1
         self._check_type(self._pointer(header, o.pyobject_ob_type))
         table = self._objects.octets(
             self._pointer(header, o.code_object_linetable), _MAX_TABLE_BYTES

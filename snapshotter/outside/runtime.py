@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct
 from typing import TYPE_CHECKING, Final, Self
 
@@ -18,6 +18,7 @@ from snapshotter.outside.procfs import innermost_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from snapshotter.outside.layout import FieldsReader
     from snapshotter.outside.memory import Memory
     from snapshotter.outside.offsets import Offsets
 
@@ -79,6 +80,14 @@ class Runtime:
     offsets: Offsets
     inner_pid: int
     """The pid as the target itself sees it."""
+    _gil_fields: tuple[FieldsReader, int] = field(init=False, repr=False, compare=False)
+    """Made once: the GIL is looked at all the time."""
+
+    def __post_init__(self) -> None:
+        """Prepare for reading the GIL."""
+        o = self.offsets
+        places = zip((o.gil_holder(), o.gil_locked(), o.gil_switch_number()), _GIL, strict=True)
+        object.__setattr__(self, "_gil_fields", fields_struct(tuple(places)))
 
     @classmethod
     def attach(cls, pid: int, memory: Memory) -> Self:
@@ -143,9 +152,7 @@ class Runtime:
         """Return the state of the GIL at ``address``; never held when the address is 0."""
         if not address:
             return GilState(locked=False, holder=0, switch_number=0)
-        o = self.offsets
-        places = zip((o.gil_holder(), o.gil_locked(), o.gil_switch_number()), _GIL, strict=True)
-        layout, start = fields_struct(tuple(places))
+        layout, start = self._gil_fields
         data = self.memory.read(address + start, layout.size)
         holder, locked, switch_number = layout.unpack(data)
         return GilState(locked=locked == 1, holder=holder, switch_number=switch_number)
@@ -159,15 +166,19 @@ class Runtime:
         interpreter = self.main_interpreter()
         if not interpreter.threads_main:
             return None
+        return self.probe_point(interpreter, interpreter.threads_main)
+
+    def probe_point(self, interpreter: InterpreterRef, thread: int) -> ProbePoint:
+        """Return the same for the thread state at ``thread``, which may go away at any time."""
         o = self.offsets
-        support = interpreter.threads_main + o.debugger_support_remote_debugger_support
+        support = thread + o.debugger_support_remote_debugger_support
         return ProbePoint(
             memory=self.memory,
-            thread=interpreter.threads_main,
+            thread=thread,
             pending_address=support + o.debugger_support_debugger_pending_call,
             script_path_address=support + o.debugger_support_debugger_script_path,
             script_path_size=o.debugger_support_debugger_script_path_size,
-            eval_breaker_address=interpreter.threads_main + o.debugger_support_eval_breaker,
+            eval_breaker_address=thread + o.debugger_support_eval_breaker,
             enabled_address=interpreter.address + o.debugger_support_remote_debugging_enabled,
             gil_address=interpreter.gil,
             gil_holder_offset=o.gil_holder(),

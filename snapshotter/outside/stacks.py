@@ -7,33 +7,48 @@ A copy of a moving stack may mix two moments. What is returned never does, for o
 - Else the stack is looked at again and again at uneven intervals. It is taken when all looks are
   equal byte for byte below the innermost frame, which alone may go on to its next instruction.
 
-In both cases the code objects are looked up between the first and the last look, so that the
-frames keep them alive meanwhile, and each instruction must lie in the code of its frame.
+A thread that calls and returns all the time stands still for microseconds only. So all looks are
+taken before anything is decoded: a failed try costs little more than the copies. This needs to know
+in advance which pieces of memory a stack lies in (the frames of generators and the entries from C
+are apart): those of the last try are copied at once with the rest.
+
+Code objects that are not yet known are looked up between the first and the last look, so that the
+frames keep them alive meanwhile; of known ones the head must be as it was. Each instruction must
+lie in the code of its frame.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import time
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 from snapshotter.errors import TornReadError
 from snapshotter.model.snapshot import OutsideStack
 from snapshotter.outside.codes import CodeCache
+from snapshotter.outside.copies import Copies
 from snapshotter.outside.layout import fields_struct
-from snapshotter.outside.walk import MAX_FRAMES, FrameLayout, StackHead, Walk
+from snapshotter.outside.walk import MAX_CHUNK_BYTES, MAX_FRAMES, FrameLayout, StackHead, Walk
 
 if TYPE_CHECKING:
     from snapshotter.model.snapshot import Frame
     from snapshotter.outside.codes import CodeInfo
+    from snapshotter.outside.copies import Segment
     from snapshotter.outside.origin import Origins
     from snapshotter.outside.runtime import Runtime, ThreadRef
-    from snapshotter.outside.walk import RawFrame, Segment
+    from snapshotter.outside.walk import RawFrame
+
+    type _Places = list[tuple[int, int]]
 
 __all__ = ["StackReader"]
 
 _LOOKS = 3
-_LONGEST_PAUSE_BETWEEN_LOOKS_NS = 8_000
+_LONGEST_PAUSE_BETWEEN_LOOKS_NS = 3_000
+_TRIES_AT_ONCE = 12
+"""Then a sleep: the thread may share its CPU with us."""
+_LONGEST_SLEEP_NS = 300_000
 _POINTER_BYTES = 8
 _TLBC_ENTRIES = 8
 """Offset of ``entries`` in ``_PyCodeArray`` (free-threaded builds)."""
@@ -84,33 +99,50 @@ class StackReader:
         ``ProcessEndedError``.
         """
         tries = 0
+        apart: _Places = []
         while True:
             tries += 1
             try:
-                return self._try(thread, tries)
+                return self._try(thread, tries, apart)
             except TornReadError:
                 left_ns = deadline_ns - time.monotonic_ns()
                 if left_ns <= 0:
+                    if tries > 1:
+                        self._raise_moving(thread)
                     raise
-            pause_ns = random.uniform(0, min(20_000 * tries, 500_000, left_ns))  # noqa: S311 - jitter
-            time.sleep(pause_ns / 1e9)
+            if tries % _TRIES_AT_ONCE == 0:
+                apart.clear()  # perhaps they are no longer the right ones
+                longest_ns = min(_LONGEST_SLEEP_NS, left_ns)
+                time.sleep(random.uniform(0, longest_ns) / 1e9)  # noqa: S311 - jitter
 
-    def _try(self, thread: ThreadRef, tries: int) -> OutsideStack:
+    def _try(self, thread: ThreadRef, tries: int, apart: _Places) -> OutsideStack:
         gil = self._runtime.gil_at(thread.gil)
         at_ns = time.monotonic_ns()
         head = self._head(thread)
-        raw, segments = Walk(self._memory, self._layout, head).run()
+        may_move = gil.holder in {0, thread.address}
+        copies = Copies(self._memory, self._places(head, apart))
+        if may_move:
+            self._look_again(thread, head, copies.segments(head.frame))
+        raw, segments = Walk(copies, self._layout, head).run()
+        apart[:] = [(one.address, len(one.data)) for one in segments if one.address != head.chunk]
+        met = self._codes.loaded
         frames = self._resolve(raw)
-        stood_still = (
-            gil.holder not in {0, thread.address} and self._runtime.gil_at(thread.gil) == gil
-        )
-        if not stood_still:
+        if not may_move and self._runtime.gil_at(thread.gil) == gil:
+            if self._head(thread).frame != head.frame:
+                raise TornReadError("The stack moved although its thread did not have the GIL.")
+        elif not may_move or copies.is_incomplete or self._codes.loaded != met:
             self._look_again(thread, head, segments)
-        elif self._head(thread).frame != head.frame:
-            raise TornReadError("The stack moved although its thread did not have the GIL.")
         return OutsideStack(
             frames=frames, at_ns=at_ns, tries=tries, truncated=len(raw) >= MAX_FRAMES
         )
+
+    def _places(self, head: StackHead, apart: _Places) -> _Places:
+        used = head.top - head.chunk
+        if not head.chunk:
+            return []  # no frame was ever made
+        if not 0 < used <= MAX_CHUNK_BYTES:
+            raise TornReadError("A chunk of the data stack is used beyond its size.")
+        return [(head.chunk, used), *apart]
 
     def _head(self, thread: ThreadRef) -> StackHead:
         data = self._memory.read(thread.address + self._thread_start, self._thread_fields.size)
@@ -130,6 +162,52 @@ class StackReader:
             if again.frame != head.frame or again.chunk != head.chunk:
                 raise TornReadError("The stack changed while it was read.")
 
+    def _raise_moving(self, thread: ThreadRef) -> NoReturn:
+        """Say which of its frames stands still while those above it come and go."""
+        frame, left = None, _TRIES_AT_ONCE
+        while frame is None and left:
+            left -= 1
+            with suppress(TornReadError):
+                frame = self._standing(thread)
+        where = ""
+        if frame is not None:
+            place = f"{os.path.basename(frame.filename)}:{frame.lineno or '?'}"
+            where = f", in calls from {frame.qualname} ({place})"
+        raise TornReadError(f"Its stack changed at each look{where}.")
+
+    def _standing(self, thread: ThreadRef) -> Frame | None:
+        """Return the innermost frame that is the same, with all below it, at each look."""
+        head = self._head(thread)
+        copies = Copies(self._memory, self._places(head, []))
+        if not head.chunk:
+            return None
+        raw, _ = Walk(copies, self._layout, head).run()
+        data = copies.read(head.chunk, head.top - head.chunk)
+        same = self._equal_bytes(head.chunk, data)
+        last = None
+        for item in reversed(raw):
+            at = item.address - head.chunk
+            if 0 <= at < len(data):
+                if at + self._layout.size > same:
+                    break
+                last = item
+            elif last is not None:  # the frame of a generator: of it we know nothing
+                break
+        if last is None:
+            return None
+        (frame,) = self._resolve([last])
+        end = last.address - head.chunk + self._layout.size
+        return frame if self._equal_bytes(head.chunk, data[:end]) == end else None
+
+    def _equal_bytes(self, address: int, data: bytes) -> int:
+        """Return how many of the first bytes are the same at further looks."""
+        same = len(data)
+        for _ in range(_LOOKS - 1):
+            _spin(random.randrange(_LONGEST_PAUSE_BETWEEN_LOOKS_NS))  # noqa: S311 - jitter
+            now = self._memory.read(address, same)
+            same = _equal_start(data, now)
+        return same
+
     def _resolve(self, raw: list[RawFrame]) -> tuple[Frame, ...]:
         self._codes.begin_stack()
         codes: dict[int, CodeInfo] = {}
@@ -148,6 +226,18 @@ class StackReader:
     def _own_bytecode(self, item: RawFrame) -> int:
         copies = self._memory.u64(item.executable + self._offsets.code_object_co_tlbc)
         return self._memory.u64(copies + _TLBC_ENTRIES + _POINTER_BYTES * item.bytecode)
+
+
+def _equal_start(one: bytes, other: bytes) -> int:
+    """Return how many of the first bytes are the same; ``other`` is not the longer one."""
+    low, high = 0, len(other)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _spin(duration_ns: int) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_BUDGET_NS", "OutsideReader", "OutsideThread", "OutsideView"]
 
-DEFAULT_BUDGET_NS = 30_000_000
+DEFAULT_BUDGET_NS = 50_000_000
 _LONGEST_NS = 2_000_000_000
 """However long the lists of a hostile target are: then threads stay without a stack."""
 _LEAST_RETRY_NS = 10_000_000

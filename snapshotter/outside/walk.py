@@ -7,19 +7,20 @@ from struct import Struct
 from typing import TYPE_CHECKING, Self
 
 from snapshotter.errors import TornReadError
+from snapshotter.outside.copies import Segment
 from snapshotter.outside.layout import FieldsReader, fields_struct
 
 if TYPE_CHECKING:
-    from snapshotter.outside.memory import Memory
+    from snapshotter.outside.copies import Copies
     from snapshotter.outside.runtime import Runtime
 
-__all__ = ["MAX_FRAMES", "FrameLayout", "RawFrame", "Segment", "StackHead", "Walk"]
+__all__ = ["MAX_CHUNK_BYTES", "MAX_FRAMES", "FrameLayout", "RawFrame", "StackHead", "Walk"]
 
 MAX_FRAMES = 10_000
 """Of a deeper stack only the innermost frames are read."""
 
 _CHUNK = Struct("<QQQ")  # previous, size, top: struct _stack_chunk of cpython/pystate.h
-_MAX_CHUNK_BYTES = 16 << 20
+MAX_CHUNK_BYTES = 16 << 20
 _MAX_STACK_BYTES = 48 << 20
 _POINTER_BYTES = 8
 _TAG_BITS = 3
@@ -41,19 +42,11 @@ class StackHead:
 class RawFrame:
     """A frame as it is in memory."""
 
+    address: int
     executable: int
     instruction: int
     bytecode: int
     """Index of the thread's own bytecode copy; 0 in builds with a GIL."""
-
-
-@dataclass(slots=True)
-class Segment:
-    """A copied piece of memory; only the first ``stable`` bytes must not change."""
-
-    address: int
-    data: bytes
-    stable: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +91,7 @@ class Walk:
 
     __slots__ = ("_base", "_data", "_head", "_layout", "_memory", "_next", "_segments", "_total")
 
-    def __init__(self, memory: Memory, layout: FrameLayout, head: StackHead) -> None:
+    def __init__(self, memory: Copies, layout: FrameLayout, head: StackHead) -> None:
         """Begin at ``head``."""
         self._memory = memory
         self._layout = layout
@@ -121,12 +114,13 @@ class Walk:
             if steps > _MAX_STEPS:
                 raise TornReadError("The chain of frames does not end.")
             data, at = self._bytes_at(address)
+            here = address
             executable, address, instruction, owner = unpack(data, at + start)
             if owner > _LARGEST_OWNER:
                 raise TornReadError("A frame belongs to nobody.")
             if owner < _OWNED_BY_INTERPRETER:
                 bytecode = self._bytecode(data, at)
-                found.append(RawFrame(executable & ~_TAG_BITS, instruction, bytecode))
+                found.append(RawFrame(here, executable & ~_TAG_BITS, instruction, bytecode))
         if not address and owner < _OWNED_BY_INTERPRETER:
             raise TornReadError("The chain of frames ends before the interpreter's first call.")
         return found, self._segments
@@ -168,7 +162,7 @@ class Walk:
         if not chunk:
             return 0, 0, 0, 0
         previous, size, words = _CHUNK.unpack(self._memory.read(chunk, _CHUNK.size))
-        if not _CHUNK.size < size <= _MAX_CHUNK_BYTES:
+        if not _CHUNK.size < size <= MAX_CHUNK_BYTES:
             raise TornReadError("A chunk of the data stack has no plausible size.")
         used = top - chunk if top else _CHUNK.size + _POINTER_BYTES * words
         if not _CHUNK.size <= used <= size:
