@@ -6,7 +6,6 @@ from enum import IntEnum
 
 __all__ = [
     "BuildError",
-    "DisabledError",
     "ExitCode",
     "InternalError",
     "NoSnapshotError",
@@ -40,17 +39,19 @@ class ExitCode(IntEnum):
 class SnapshotterError(Exception):
     """Base of all errors of snapshotter.
 
-    ``message`` is one sentence that names the cause, ``hint`` one next step, ``slug`` the entry
+    ``message`` is one sentence that names the cause, ``hint`` one next step (that of its class,
+    ``next_step``, where the place that raises it knows none that is better), ``slug`` the entry
     of ``docs/reference/messages.md`` that explains it.
     """
 
     exit_code: ExitCode = ExitCode.INTERNAL
     slug: str = "internal-error"
+    next_step: str = "Run it again with SNAP_DEBUG=1, and report what it prints."
 
     def __init__(self, message: str, *, hint: str = "", slug: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.next_step
         if slug is not None:
             self.slug = slug
 
@@ -60,6 +61,7 @@ class UsageError(SnapshotterError):
 
     exit_code = ExitCode.USAGE
     slug = "usage"
+    next_step = "snap --help"
 
 
 class NoSuchProcessError(SnapshotterError):
@@ -67,6 +69,7 @@ class NoSuchProcessError(SnapshotterError):
 
     exit_code = ExitCode.NO_TARGET
     slug = "no-such-process"
+    next_step = "List Python processes with: snap ps"
 
 
 class ProcessEndedError(NoSuchProcessError):
@@ -80,6 +83,7 @@ class NotPythonError(SnapshotterError):
 
     exit_code = ExitCode.NO_TARGET
     slug = "not-python"
+    next_step = "List Python processes with: snap ps"
 
 
 class UnsupportedPythonError(SnapshotterError):
@@ -87,6 +91,7 @@ class UnsupportedPythonError(SnapshotterError):
 
     exit_code = ExitCode.NO_TARGET
     slug = "unsupported-python"
+    next_step = "Run the program on a released CPython 3.14 or 3.15."
 
 
 class NotPermittedError(SnapshotterError):
@@ -94,13 +99,7 @@ class NotPermittedError(SnapshotterError):
 
     exit_code = ExitCode.NOT_PERMITTED
     slug = "not-permitted"
-
-
-class DisabledError(SnapshotterError):
-    """The target refuses remote debugging and the inside view was required."""
-
-    exit_code = ExitCode.NOT_PERMITTED
-    slug = "remote-debugging-disabled"
+    next_step = "See which rule forbids it with: snap doctor PID"
 
 
 class NoSnapshotError(SnapshotterError):
@@ -108,18 +107,21 @@ class NoSnapshotError(SnapshotterError):
 
     exit_code = ExitCode.NO_SNAPSHOT
     slug = "no-snapshot"
+    next_step = "See what stands in the way with: snap doctor PID"
 
 
 class TornReadError(NoSnapshotError):
     """What was read from the target's memory does not fit together: it changed meanwhile."""
 
     slug = "torn-read"
+    next_step = "Try again."
 
 
 class StorageError(NoSnapshotError):
     """A snapshot was taken and could not be written (disk full, file too large, I/O error)."""
 
     slug = "storage"
+    next_step = "Write elsewhere with -o."
 
 
 class UnreadableFileError(SnapshotterError):
@@ -127,6 +129,7 @@ class UnreadableFileError(SnapshotterError):
 
     exit_code = ExitCode.UNREADABLE_FILE
     slug = "unreadable-file"
+    next_step = "Name a file that snap dump wrote, or a directory that snap watch wrote into."
 
 
 class InternalError(SnapshotterError):
@@ -137,3 +140,4 @@ class BuildError(InternalError):
     """The probe's modules cannot be merged into one source."""
 
     slug = "probe-build"
+    next_step = "Reinstall snapshotter."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.console import ColorMode
-from snapshotter.errors import ExitCode
+from snapshotter.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,15 @@ class Command(click.Command):
         self.examples = tuple(examples)
         self.exits = tuple(exits)
         self.params.append(color_option())
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- as click's
+        """Run it; who used it wrongly is shown its own help and not that of the program."""
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            if error.hint == UsageError.next_step:
+                error.hint = f"{ctx.command_path} --help"
+            raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples and the exit codes below the options."""

@@ -40,8 +40,7 @@ def exit_code_of(run: Callable[[], int]) -> int:
 def print_error(error: SnapshotterError) -> None:
     """Print the sentence, the next step and where to read more."""
     _print(f"snap: {error.message}")
-    if error.hint:
-        _print(f"  try: {error.hint}")
+    _print(f"  try: {error.hint}")
     _print(f"  see: {_MESSAGES}#{error.slug}")
 
 

@@ -103,7 +103,7 @@ def _recording_screen(
     try:
         return recording_view(recording, options=options, at=request.at, against=request.against)
     except ValueError as error:
-        raise UsageError(str(error), slug="no-such-snapshot") from error
+        raise _no_such_snapshot(str(error), request) from error
 
 
 def _thread_screen(loaded: Snapshot | Recording, request: _ViewGiven) -> RenderableType:
@@ -138,7 +138,11 @@ def _up_to_the_chosen(loaded: Snapshot | Recording, request: _ViewGiven) -> tupl
     for index, snapshot in enumerate(loaded.snapshots):
         if snapshot.tick is not None and snapshot.tick.sequence == request.at:
             return loaded.snapshots[: index + 1]
-    raise UsageError(f"{request.path} has no snapshot {request.at}.", slug="no-such-snapshot")
+    raise _no_such_snapshot(f"{request.path} has no snapshot {request.at}.", request)
+
+
+def _no_such_snapshot(message: str, request: _ViewGiven) -> UsageError:
+    return UsageError(message, hint=f"snap view {request.path} lists them", slug="no-such-snapshot")
 
 
 def _refuse_numbers(request: _ViewGiven) -> None:

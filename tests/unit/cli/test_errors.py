@@ -1,12 +1,13 @@
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from snapshotter.cli import main
 from snapshotter.cli.errors import exit_code_of
 from snapshotter.errors import (
-    DisabledError,
     ExitCode,
     InternalError,
     NoSnapshotError,
@@ -22,7 +23,14 @@ from snapshotter.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+def _all_classes(base: type[SnapshotterError]) -> Iterator[type[SnapshotterError]]:
+    for each in base.__subclasses__():
+        yield each
+        yield from _all_classes(each)
 
 
 def run_and_raise(error: BaseException) -> int:
@@ -41,7 +49,6 @@ def run_and_raise(error: BaseException) -> int:
         (NotPythonError, 3),
         (UnsupportedPythonError, 3),
         (NotPermittedError, 4),
-        (DisabledError, 4),
         (NoSnapshotError, 5),
         (StorageError, 5),
         (UnreadableFileError, 6),
@@ -63,6 +70,21 @@ def test_an_error_is_a_sentence_a_next_step_and_a_place_to_read(
         "  try: sudo snap dump 1",
         "  see: docs/reference/messages.md#not-permitted",
     ]
+
+
+@pytest.mark.parametrize("error_class", list(_all_classes(SnapshotterError)))
+def test_every_error_has_a_next_step(
+    error_class: type[SnapshotterError], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_and_raise(error_class("It went wrong."))
+    _, step, place = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"  try: \S.{5,}", step)
+    assert place == f"  see: docs/reference/messages.md#{error_class.slug}"
+
+
+def test_wrong_use_of_a_command_points_to_its_own_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", "1", "--every", "1ms"]) == ExitCode.USAGE
+    assert "  try: snap watch --help\n" in capsys.readouterr().err
 
 
 def test_what_a_target_put_into_an_error_cannot_steer_the_terminal(
