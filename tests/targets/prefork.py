@@ -1,4 +1,7 @@
-"""A master with forked workers that take work from a queue, as celery's prefork pool does."""
+"""A master with forked workers that take work from a queue, as celery's prefork pool does.
+
+With the argument `idle` there is no work.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def main() -> None:
     number = 0
     while True:
         number += 1
-        if work.qsize() < 10:
+        if work.qsize() < 10 and "idle" not in sys.argv:
             work.put(number)
         time.sleep(0.002)
 

@@ -1,13 +1,18 @@
-"""Threads that stand still in stacks of every shape; prints what the interpreter says of them."""
+"""Threads that stand still in stacks of every shape; prints what the interpreter says of them.
+
+Arguments: a number of further threads, and `tick` for a main thread that sleeps in short steps.
+"""
 # ruff: noqa: B009, N802, PERF401, PLC2401, S102, SIM105, T201, TRY301 - odd shapes are the point
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import json
 import os
 import sys
 import threading
+import time
 
 stop = threading.Event()
 arrived = threading.Semaphore(0)
@@ -142,6 +147,48 @@ def through_comprehension():
     return [[park() for _ in range(1)] for _ in range(1)]
 
 
+def twice(function):
+    @functools.wraps(function)
+    def wrapper(*args):
+        return function(*args) + function(*args)
+
+    return wrapper
+
+
+class Callable:
+    @staticmethod
+    def static():
+        return park()
+
+    @classmethod
+    def of_class(cls):
+        return cls.static()
+
+    @property
+    def value(self):
+        return self.of_class()
+
+    def __call__(self):
+        return self.value
+
+
+@twice
+@functools.cache
+def through_decorators():
+    return Callable()()
+
+
+@contextlib.contextmanager
+def managed():
+    yield
+    park()
+
+
+def through_context_manager():
+    with managed():
+        pass
+
+
 def grüße_雪():
     park()
 
@@ -170,11 +217,18 @@ def main():
     for thread in threads:
         report[str(thread.native_id)] = frames_of(sys._current_frames()[thread.ident])
     mine = frames_of(sys._getframe())
-    mine[0][2:] = [sys._getframe().f_lineno + 4, None]
+    mine[0][2:] = [sys._getframe().f_lineno + 6, None]
     report[str(threading.get_native_id())] = mine
     print(json.dumps(report), flush=True)
     os.write(int(os.environ["SNAP_READY_FD"]), b"ready\n")
+    if "tick" in sys.argv:
+        tick()
     sys.stdin.readline()
+
+
+def tick():
+    while True:
+        time.sleep(0.005)
 
 
 def wait_until_all_stand(threads):
