@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from snapshotter.model import Origin
+from snapshotter.model.places import MODULE_QUALNAME, is_console_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +29,6 @@ __all__ = [
     "place_signature",
 ]
 
-MODULE_QUALNAME = "<module>"
-"""What CPython calls the code of a module itself."""
-
 type PlaceSignature = tuple[tuple[str, str, int | None], ...]
 """S1: (filename, qualname, line) of all frames, innermost first."""
 
@@ -42,7 +40,6 @@ _PACKAGE_ROOT = re.compile(
     r".*/(?:site-packages|dist-packages|lib(?:64)?/python3(?:\.\d+)?t?(?:\.zip)?)/", re.DOTALL
 )
 _APP_PARTS = 2
-_SCRIPT_DIRECTORIES = frozenset({"bin", "Scripts"})
 
 
 def place_signature(frames: Iterable[Frame]) -> PlaceSignature:
@@ -53,12 +50,6 @@ def place_signature(frames: Iterable[Frame]) -> PlaceSignature:
 def call_signature(frames: Iterable[Frame]) -> CallSignature:
     """Return S2, which survives a new release: lines shift, directories change."""
     return tuple((module_of(frame.filename), frame.qualname) for frame in frames)
-
-
-def is_console_script(frame: Frame) -> bool:
-    """Tell whether it is a start script that an installer wrote: nobody's code."""
-    *_, directory, _ = ("", *frame.filename.replace("\\", "/").split("/"))
-    return frame.qualname == MODULE_QUALNAME and directory in _SCRIPT_DIRECTORIES
 
 
 def is_module_dunder(frame: Frame, local: Local) -> bool:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from snapshotter.model.places import is_console_script
 from snapshotter.model.snapshot import MainState, Origin
 from snapshotter.outside.probe_point import lies_in_gil
 from snapshotter.outside.procfs import Syscall
@@ -62,10 +63,24 @@ def describe_place(frames: tuple[Frame, ...]) -> str:
     if innermost.origin is Origin.APP:
         return f" at {_line(innermost)} in {innermost.qualname}"
     text = f" in {innermost.qualname} ({_line(innermost)})"
-    for frame in frames:
-        if frame.origin is Origin.APP:
-            return f"{text}, called at {_line(frame)} in {frame.qualname}"
-    return text
+    caller = _caller(frames)
+    return f"{text}, called at {_line(caller)} in {caller.qualname}" if caller else text
+
+
+def _caller(frames: tuple[Frame, ...]) -> Frame | None:
+    """Return the innermost frame of the application, or what comes closest to one.
+
+    The start script of a server is of nobody's making: rather the library that it runs. A frame of
+    a library needs no other to be understood.
+    """
+    scripts = [frame for frame in frames if is_console_script(frame)]
+    own = [one for one in frames if one.origin is Origin.APP and one not in scripts]
+    if own:
+        return own[0]
+    if frames[0].origin is Origin.LIBRARY:
+        return None
+    libraries = (frame for frame in frames if frame.origin is Origin.LIBRARY)
+    return next(libraries, scripts[0] if scripts else None)
 
 
 def _line(frame: Frame) -> str:

@@ -69,16 +69,27 @@ class Service:
 
 
 def gunicorn(
-    app: str, *options: str, python: str | None = None
+    app: str, *options: str, python: str | None = None, as_script: bool = False
 ) -> contextlib.AbstractContextManager[Service]:
-    """Serve ``app`` (a module of tests/targets/services) under gunicorn with one worker."""
-    return _serve(python, ["-m", "gunicorn", "-b", "127.0.0.1:{port}", *options, f"{app}:app"])
+    """Serve ``app`` (a module of tests/targets/services) under gunicorn with one worker.
+
+    ``as_script`` starts it by the script that an installer wrote.
+    """
+    start = _start("gunicorn", python, as_script=as_script)
+    return _serve(python, [*start, "-b", "127.0.0.1:{port}", *options, f"{app}:app"])
 
 
-def uvicorn(app: str, *, python: str | None = None) -> contextlib.AbstractContextManager[Service]:
-    """Serve ``app`` under uvicorn, in one process."""
-    words = ["-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"]
+def uvicorn(
+    app: str, *, python: str | None = None, as_script: bool = False
+) -> contextlib.AbstractContextManager[Service]:
+    """Serve ``app`` under uvicorn, in one process; ``as_script`` as for gunicorn."""
+    start = _start("uvicorn", python, as_script=as_script)
+    words = [*start, "--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"]
     return _serve(python, [*words, f"{app}:app"])
+
+
+def _start(name: str, python: str | None, *, as_script: bool) -> list[str]:
+    return [str(Path(python or sys.executable).parent / name)] if as_script else ["-m", name]
 
 
 @contextlib.contextmanager

@@ -88,6 +88,27 @@ def test_place_names_the_application() -> None:
     assert describe_place((STDLIB,)) == " in Queue.get (queue.py:210)"
 
 
+SCRIPT = Frame("/srv/venv/bin/gunicorn", "<module>", 10, 1, Origin.APP)
+LIBRARY = Frame("/srv/venv/site-packages/gunicorn/sync.py", "wait", 35, 30, Origin.LIBRARY)
+
+
+@pytest.mark.parametrize(
+    ("frames", "place"),
+    [
+        ((LIBRARY, SCRIPT), " in wait (sync.py:35)"),
+        ((STDLIB, LIBRARY, SCRIPT), " in Queue.get (queue.py:210), called at sync.py:35 in wait"),
+        ((STDLIB, APP, LIBRARY, SCRIPT), "called at app.py:12 in Handler.get"),
+        ((LIBRARY, APP, SCRIPT), " in wait (sync.py:35), called at app.py:12 in Handler.get"),
+        ((STDLIB, SCRIPT), " in Queue.get (queue.py:210), called at gunicorn:10 in <module>"),
+        ((SCRIPT,), " at gunicorn:10 in <module>"),
+    ],
+)
+def test_place_names_no_start_script_where_there_is_more_to_tell(
+    frames: tuple[Frame, ...], place: str
+) -> None:
+    assert describe_place(frames).endswith(place)
+
+
 def test_only_addresses_inside_the_gil_belong_to_it() -> None:
     assert lies_in_gil(0x1020, 0x1000)
     assert not lies_in_gil(0xFFF, 0x1000)
