@@ -32,8 +32,8 @@ __all__ = ["command"]
     ),
     exits=(ExitCode.DONE, ExitCode.USAGE, ExitCode.UNREADABLE_FILE),
 )
-@click.argument("baseline", type=click.Path(path_type=Path))
-@click.argument("current", type=click.Path(path_type=Path))
+@click.argument("baseline", type=click.Path(path_type=Path, readable=False))
+@click.argument("current", type=click.Path(path_type=Path, readable=False))
 @click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON.")
 def command(baseline: Path, current: Path, *, as_json: bool) -> int:
     """Show what changed from BASELINE to CURRENT, the older first.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from snapshotter.errors import ExitCode, SnapshotterError
 
@@ -17,21 +19,26 @@ if TYPE_CHECKING:
 __all__ = ["exit_code_of", "print_error", "print_note"]
 
 _MESSAGES = "docs/reference/messages.md"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def exit_code_of(run: Callable[[], int]) -> int:
     """Call ``run`` and return its exit code, or that of the error it ended with, printed."""
     try:
+        _replace_closed_streams()
         _never_fail_on_a_character()
         code = int(run())
         sys.stdout.flush()
     except BrokenPipeError:
-        return _reader_is_gone()
+        _discard_the_rest()  # ``snap view … | head``: done, as far as anybody wants to know
+        return ExitCode.DONE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except SnapshotterError as error:
         print_error(error)
         return error.exit_code
+    except OSError as error:
+        return _output_failed(error) if _is_of_stdout(error) else _our_bug(error)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: tell it, do not dump it
         return _other_exit_code(error)
     return code
@@ -92,14 +99,38 @@ def _print(text: str) -> None:
         sys.stderr.write("".join(f"{sanitize(line)}\n" for line in text.split("\n")))
 
 
-def _reader_is_gone() -> int:
-    """``snap view … | head``: done, as far as anybody wants to know."""
+def _is_of_stdout(error: OSError) -> bool:
+    """Tell whether a result could not be written; what goes to a file says so by itself."""
+    return error.filename is None and error.errno in _FULL
+
+
+def _output_failed(error: OSError) -> int:
+    """``snap export … > FILE`` on a full disk."""
+    from snapshotter.store.atomic import storage_error  # noqa: PLC0415 -- only here
+
+    _discard_the_rest()
+    failure = storage_error(Path("standard output"), error)
+    print_error(failure)
+    return failure.exit_code
+
+
+def _discard_the_rest() -> None:
     # Python flushes stdout once more at exit and would complain about it.
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
-    return ExitCode.DONE
+
+
+def _replace_closed_streams() -> None:
+    """Who closed stdout wants no results; its number must not go to a file that we open."""
+    # In this order, so that each takes the number that is free.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _never_fail_on_a_character() -> None:

@@ -23,7 +23,7 @@ __all__ = ["command"]
     ),
     exits=(ExitCode.DONE, ExitCode.USAGE, ExitCode.NO_SNAPSHOT, ExitCode.UNREADABLE_FILE),
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--format",
     "name",
@@ -34,7 +34,7 @@ __all__ = ["command"]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     default=STDOUT,
     metavar="FILE",
     help="Where to write; - is stdout.  [default: -]",

@@ -48,7 +48,7 @@ class _ViewGiven:
     ),
     exits=(ExitCode.DONE, ExitCode.USAGE, ExitCode.UNREADABLE_FILE),
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--at",
     type=click.IntRange(min=1),

@@ -1,6 +1,8 @@
+import errno
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +26,6 @@ from snapshotter.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def _all_classes(base: type[SnapshotterError]) -> Iterator[type[SnapshotterError]]:
@@ -137,6 +138,48 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
             process.stdout.close()
     assert process.returncode == 0
     assert errors.read_bytes() == b""
+
+
+def test_a_full_disk_below_stdout_is_no_bug() -> None:
+    program = (
+        "import sys\nfrom snapshotter.cli.errors import exit_code_of\n"
+        "sys.exit(exit_code_of(lambda: print('x') or 0))\n"
+    )
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == ExitCode.NO_SNAPSHOT
+    assert done.stderr.decode().splitlines() == [
+        "snap: standard output was not written: the disk is full.",
+        "  try: Free some space, or write elsewhere.",
+        "  see: docs/reference/messages.md#disk-full",
+    ]
+
+
+def test_another_failure_of_the_system_is_our_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_and_raise(OSError(errno.EBADF, "Bad file descriptor")) == ExitCode.INTERNAL
+    assert run_and_raise(OSError(errno.ENOSPC, "No space left", "/x")) == ExitCode.INTERNAL
+    assert "bug of snapshotter" in capsys.readouterr().err
+
+
+def test_a_closed_stdout_gets_no_results_and_its_number_goes_to_no_file() -> None:
+    program = (
+        "import os, sys\nfrom snapshotter.cli.errors import exit_code_of\n"
+        "def run():\n"
+        "    print('x')\n"
+        "    descriptor = os.open('/dev/zero', os.O_RDONLY)\n"
+        "    print(sys.stdout.fileno(), descriptor, file=sys.stderr)\n"
+        "    return 0\n"
+        "sys.exit(exit_code_of(run))\n"
+    )
+    shell = f'exec "{sys.executable}" -c "$1" >&-'
+    done = subprocess.run(
+        ["bash", "-c", shell, "bash", program], stderr=subprocess.PIPE, check=False
+    )
+    assert done.returncode == 0
+    number, other = done.stderr.split()
+    assert (number, other) == (b"1", b"3")
 
 
 def test_a_character_the_stream_cannot_say_is_escaped() -> None:

@@ -1,0 +1,89 @@
+"""What is no dump that can be read says why, what to do, and where to read more."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from snapshotter.store.encode import encode
+from tests.support import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Snap
+
+WHOLE = encode(samples.snapshot())
+SCHEMA = b"snapshotter.dump/1"
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "torn": (WHOLE[:2_000], "torn"),
+    "empty": (b"", "torn"),
+    "altered": (flipped(WHOLE, len(WHOLE) // 2), "altered"),
+    "newer": (WHOLE.replace(SCHEMA, b"snapshotter.dump/9"), "newer-schema"),
+    "foreign": (b"hello world" * 100, "not-a-dump"),
+    "zeros": (bytes(4_096), "not-a-dump"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("command", [["view"], ["export", "--format", "json"], ["diff", "good"]])
+def test_a_broken_file_is_one_sentence_one_step_one_place(
+    snap: Snap, tmp_path: Path, command: list[str], name: str
+) -> None:
+    data, slug = BROKEN[name]
+    (tmp_path / "good").write_bytes(WHOLE)
+    (tmp_path / name).write_bytes(data)
+    outcome = snap(*command, name)
+    assert outcome.code == 6
+    assert outcome.out == ""
+    sentence, step, place = outcome.err.splitlines()
+    assert sentence.startswith(f"snap: {name} ")
+    assert step.startswith("  try: ")
+    assert place == f"  see: docs/reference/messages.md#{slug}"
+
+
+@pytest.mark.parametrize(
+    ("make", "slug"),
+    [
+        (lambda _: None, "no-such-file"),
+        (os.mkfifo, "not-a-dump"),
+        (os.mkdir, "empty-recording"),
+    ],
+    ids=["missing", "fifo", "directory"],
+)
+def test_what_is_no_file_is_told(
+    snap: Snap, tmp_path: Path, make: Callable[[Path], None], slug: str
+) -> None:
+    make(tmp_path / "odd")
+    outcome = snap("view", "odd")
+    assert outcome.code == 6
+    assert outcome.err.splitlines()[2] == f"  see: docs/reference/messages.md#{slug}"
+
+
+def test_a_file_that_may_not_be_read_is_unreadable_and_no_wrong_use(
+    snap: Snap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_bytes(WHOLE)
+    # The superuser may read everything, so what the kernel says is played.
+    real_open = os.open
+
+    def refuse(path: str | Path, *args: int, **kwargs: int | None) -> int:
+        if str(path) == "secret":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real_open(path, *args, **kwargs)
+
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    monkeypatch.setattr("os.open", refuse)
+    outcome = snap("view", "secret")
+    assert outcome.code == 6
+    assert "secret cannot be read: Permission denied." in outcome.err
+    assert "#unreadable-file" in outcome.err
