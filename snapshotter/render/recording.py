@@ -10,7 +10,7 @@ from rich.text import Text
 
 from snapshotter.analysis.diff import diff
 from snapshotter.analysis.dwell import dwell
-from snapshotter.model import View
+from snapshotter.model import MissedReason, View
 from snapshotter.render.diff import change_parts, figure_parts
 from snapshotter.render.dump import snapshot_parts
 from snapshotter.render.fit import Facts, Hanging, Trimmed, blank, line, sentence
@@ -34,6 +34,12 @@ _DEFAULT = ViewOptions()
 _FIRST_ROWS = 3
 _LAST_ROWS = 20
 _MAX_SKIPPED = 5
+_MISSED_WORDS = {
+    MissedReason.OVERRUN: "the snapshot before was still being taken",
+    MissedReason.STALL: "snap itself did not run",
+    MissedReason.FAILED: "no snapshot could be taken",
+    MissedReason.STORAGE: "the snapshot could not be written",
+}
 
 
 def recording_view(
@@ -160,10 +166,11 @@ def _trouble(recording: Recording) -> Iterator[RenderableType]:
 
 
 def _missed(missed: Missed) -> Text:
-    detail = f": {missed.detail}" if missed.detail else ""
     ticks = f"{plural(missed.count, 'tick')} {'from' if missed.count > 1 else 'at'}"
     when = instant(missed.due_at_ns)
-    return sentence(("missed: ", WARN), f"{ticks} {when} ({missed.reason}){detail}")
+    reason = _MISSED_WORDS[missed.reason]
+    detail = f": {missed.detail}" if missed.detail else ""
+    return sentence(("missed: ", WARN), f"{ticks} {when}: {reason}{detail}")
 
 
 def _snapshot_table(snapshots: Sequence[Snapshot]) -> Iterator[RenderableType]:
