@@ -221,6 +221,8 @@ class Heap:
         raw = self.pages.read(start + 4 * (count - some), 4 * some)
         for at in range(4 * some - 4, -1, -4):
             number = number << 30 | int.from_bytes(raw[at : at + 4], "little")
+        if not any(raw[-4:]):
+            raise TornReadError(f"The int at {address:#x} begins with zeros.")
         bits = number.bit_length() + 30 * (count - some)
         if bits <= 63:  # noqa: PLR2004 - as the probe does it
             return (-number if sign else number), bits
