@@ -26,6 +26,11 @@ _MOST_ENTRIES: Final = 20_000
 _MOST_THREADS: Final = 4_000
 _MOST_DIGITS: Final = 10
 _MOST_HINTS: Final = 1_000
+_MOST_INTERPRETERS: Final = 64
+
+type ThreadName = tuple[str | None, bool | None]
+"""Name and daemon flag."""
+_UNNAMED: Final[ThreadName] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +57,17 @@ class Modules:
         """Return the entries of the dict of ``builtins``. Raises ``TornReadError``."""
         return self._heap.dict_items(self._at("interpreter_state.builtins"), _MOST_ENTRIES)
 
-    def module(self, name: str) -> int:
+    def module(self, name: str, interpreter: int = 0) -> int:
         """Return the address of what ``sys.modules`` has under ``name``, 0 if nothing.
 
+        ``interpreter`` is the address of another one than the main one.
         Raises ``TornReadError``.
         """
-        return self.entry(self._at("interpreter_state.imports_modules"), name)
+        return self.entry(self._at("interpreter_state.imports_modules", interpreter), name)
 
-    def namespace(self, name: str) -> int:
+    def namespace(self, name: str, interpreter: int = 0) -> int:
         """Return the address of the dict of a module that is loaded, 0 if it is not."""
-        module = self.module(name)
+        module = self.module(name, interpreter)
         if not module or self._reading(module) is not Reading.MODULE:
             return 0
         return self._heap.pages.u64(module + _MODULE_DICT)
@@ -102,30 +108,41 @@ class Modules:
             return SeenVariable(None)
         return SeenVariable(table.add(value, 0, secret=secret))
 
-    def thread_names(self, scrubber: Scrubber) -> dict[int, tuple[str | None, bool | None]]:
-        """Return name and daemon flag by ident; what cannot be read is missing."""
+    def thread_names(self, scrubber: Scrubber) -> dict[int, ThreadName]:
+        """Return name and daemon flag by ident; None where they are hidden or cannot be read.
+
+        Each interpreter names the threads that entered it: the main one knows best.
+        """
+        found: dict[int, ThreadName] = {}
+        try:
+            interpreters = self._runtime.interpreters()
+        except TornReadError:
+            return found
+        for interpreter in sorted(interpreters, key=lambda one: one.id)[:_MOST_INTERPRETERS]:
+            with suppress(TornReadError):
+                found = self._names_in(interpreter.address, scrubber) | found
+        return found
+
+    def _names_in(self, interpreter: int, scrubber: Scrubber) -> dict[int, ThreadName]:
         pages = self._heap.pages
         pages.forget()
-        found: dict[int, tuple[tuple[str | None, bool | None], int, int]] = {}
-        try:
-            active = self.entry(self.namespace("threading"), "_active")
-            entries = self._heap.dict_items(active, _MOST_THREADS) if active else []
-        except TornReadError:
-            return {}
+        active = self.entry(self.namespace("threading", interpreter), "_active")
+        entries = self._heap.dict_items(active, _MOST_THREADS) if active else []
+        found: dict[int, tuple[ThreadName, int, int]] = {}
         for key, thread in entries:
-            first = len(pages.spans)
+            first, named = len(pages.spans), _UNNAMED
             with suppress(TornReadError):
                 ident = self._heap.integer(key)[0]
-                named = self._thread_name(thread, scrubber)
+                with suppress(TornReadError):
+                    named = self._thread_name(thread, scrubber)
                 found[ident] = named, first, len(pages.spans)
         pages.refresh()
         return {
-            ident: named
+            ident: _UNNAMED if pages.has_changed(first, last) else named
             for ident, (named, first, last) in found.items()
-            if not pages.has_changed(first, last)
         }
 
-    def _thread_name(self, thread: int, scrubber: Scrubber) -> tuple[str | None, bool | None]:
+    def _thread_name(self, thread: int, scrubber: Scrubber) -> ThreadName:
         plan = self._classes.plan(self._heap.type_of(thread))
         name, daemon = None, None
         items = instance_items(self._heap, self._classes, thread, plan)
@@ -139,9 +156,9 @@ class Modules:
                 daemon = bool(self._heap.integer(value)[0])
         return name, daemon
 
-    def _at(self, field: str) -> int:
-        interpreter = self._runtime.main_interpreter().address
-        return self._heap.pages.u64(interpreter + self._runtime.offsets.table[field])
+    def _at(self, field: str, interpreter: int = 0) -> int:
+        address = interpreter or self._runtime.main_interpreter().address
+        return self._heap.pages.u64(address + self._runtime.offsets.table[field])
 
     def _reading(self, address: int) -> Reading:
         return self._classes.plan(self._heap.type_of(address)).reading

@@ -11,12 +11,14 @@ from snapshotter.model.snapshot import Counters
 
 __all__ = [
     "Syscall",
+    "ThreadFacts",
     "innermost_id",
     "last_cpu",
     "native_to_os_tid",
     "process_state",
     "start_ticks",
     "thread_counters",
+    "thread_facts",
     "thread_ids",
     "waiting_on",
 ]
@@ -34,6 +36,15 @@ class Syscall:
     number: int
     """-1 when it sleeps without being in a system call (a page fault)."""
     arguments: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadFacts:
+    """What the kernel says of a thread."""
+
+    counters: Counters
+    name: str
+    """At most 15 bytes; that of the thread that made it until somebody gives it one."""
 
 
 def thread_ids(pid: int) -> tuple[int, ...]:
@@ -86,12 +97,19 @@ def thread_counters(pid: int, tid: int, now_ns: int) -> Counters | None:
 
     ``tid`` is ours, not the target's; ``now_ns`` is the monotonic time that they are kept under.
     """
+    facts = thread_facts(pid, tid, now_ns)
+    return facts.counters if facts else None
+
+
+def thread_facts(pid: int, tid: int, now_ns: int) -> ThreadFacts | None:
+    """Return what the kernel says of one thread, None when it is gone; see ``thread_counters``."""
     base = f"/proc/{pid}/task/{tid}/"
-    fields = _stat_fields(base + "stat")
-    if fields is None:
+    head, _, rest = _slurp(base + "stat").rpartition(b")")
+    fields = rest.split()
+    if len(fields) <= _START_FIELD:
         return None
     voluntary, involuntary = _switches(base + "status")
-    return Counters(
+    counters = Counters(
         state=fields[_STATE_FIELD].decode("ascii", "replace"),
         wchan=_wchan(base + "wchan"),
         voluntary_switches=voluntary,
@@ -100,6 +118,7 @@ def thread_counters(pid: int, tid: int, now_ns: int) -> Counters | None:
         start_ticks=int(fields[_START_FIELD]),
         at_ns=now_ns,
     )
+    return ThreadFacts(counters, head.partition(b"(")[2].decode("utf-8", "replace"))
 
 
 def last_cpu(pid: int, tid: int) -> int | None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from snapshotter.errors import TornReadError
 from snapshotter.outside.main_state import MainEvidence, decide_main_state
 from snapshotter.outside.origin import Origins
-from snapshotter.outside.procfs import native_to_os_tid, thread_counters, waiting_on
+from snapshotter.outside.procfs import native_to_os_tid, thread_facts, waiting_on
 from snapshotter.outside.stacks import StackReader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from snapshotter.model.snapshot import Counters, MainState, OutsideStack
     from snapshotter.outside.codes import CodeCache
     from snapshotter.outside.memory import Memory
     from snapshotter.outside.probe_point import GilState
-    from snapshotter.outside.procfs import Syscall
+    from snapshotter.outside.procfs import Syscall, ThreadFacts
     from snapshotter.outside.runtime import InterpreterRef, Runtime, ThreadRef
 
 __all__ = ["DEFAULT_BUDGET_NS", "OutsideReader", "OutsideThread", "OutsideView"]
@@ -45,6 +47,8 @@ class OutsideThread:
     holds_gil: bool | None
     """None in a free-threaded build."""
     counters: Counters | None
+    os_name: str | None = None
+    """What the operating system calls it; None where that is only the name of the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,7 @@ class OutsideReader:
     def _join(
         self, seen: tuple[_Seen, ...], stacks: _Stacks, tids: dict[int, int]
     ) -> tuple[OutsideThread, ...]:
-        counters: dict[int, Counters | None] = {}
+        facts: dict[int, ThreadFacts | None] = {}
         joined = []
         # An OS thread has a state in each interpreter that it ever entered; one is alive.
         with_frames = {
@@ -176,20 +180,20 @@ class OutsideReader:
                 if not _has_frames(stack) and thread.native_id in with_frames:
                     continue
                 tid = tids.get(thread.native_id)
-                if tid is not None and tid not in counters:
-                    counters[tid] = thread_counters(self._pid, tid, time.monotonic_ns())
-                known = counters.get(tid) if tid is not None else None
+                if tid is not None and tid not in facts:
+                    facts[tid] = thread_facts(self._pid, tid, time.monotonic_ns())
+                known = facts.get(tid) if tid is not None else None
                 if known is None and isinstance(stack, str):
                     continue  # it ended while we looked
                 joined.append(self._thread(item, thread, stack, (tid, known)))
-        return tuple(joined)
+        return tuple(_with_names(joined, facts))
 
     def _thread(
         self,
         item: _Seen,
         thread: ThreadRef,
         stack: OutsideStack | str,
-        system: tuple[int | None, Counters | None],
+        system: tuple[int | None, ThreadFacts | None],
     ) -> OutsideThread:
         holds_gil = None if self._runtime.free_threaded else item.gil.owner == thread.address
         return OutsideThread(
@@ -201,7 +205,7 @@ class OutsideReader:
             stack=None if isinstance(stack, str) else stack,
             problem=stack if isinstance(stack, str) else None,
             holds_gil=holds_gil,
-            counters=system[1],
+            counters=system[1].counters if system[1] else None,
         )
 
     def _main(
@@ -225,6 +229,17 @@ class OutsideReader:
             counters=shown.counters if shown else None,
         )
         return decide_main_state(self._runtime, evidence)
+
+
+def _with_names(
+    threads: list[OutsideThread], facts: dict[int, ThreadFacts | None]
+) -> Iterator[OutsideThread]:
+    """Add the names of threads that somebody named: others have that of the process."""
+    names = {tid: known.name for tid, known in facts.items() if known}
+    common = next((names.get(one.os_tid or 0) for one in threads if one.is_main), None)
+    for thread in threads:
+        name = names.get(thread.os_tid or 0)
+        yield replace(thread, os_name=name) if name and name != common else thread
 
 
 def _has_frames(stack: OutsideStack | str) -> bool:

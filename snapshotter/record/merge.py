@@ -90,6 +90,8 @@ def _threads(views: Views, names: Names) -> tuple[Thread, ...]:
         name, daemon = names.get(key, (None, None))
         if name is None and seen.is_main:
             name, daemon = "MainThread", False
+        if name is None and named is None and known:
+            name = seen.os_name  # a thread that ``threading`` does not know, made in C
         # an OS thread has a state, and an ident, in each interpreter that it ever entered
         own = inside.pop(seen.ident, None) if seen.interpreter == 0 else None
         thread = _thread(seen, own, name=name, daemon=daemon)
