@@ -213,7 +213,7 @@ def _scan(target: Identity | None, handle: Callable[[_Found], None]) -> None:
 
 
 def _directories(root_fd: int) -> Iterator[str]:
-    shared, by_user, *others = candidates(0)
+    shared, by_user, *others = candidates(0, owner_uid=0)
     yield from (shared, *others)
     users = str(Path(by_user).parent)
     with contextlib.suppress(OSError), _opened(root_fd, users) as fd:

@@ -41,6 +41,12 @@ def refusal(pid: int) -> tuple[str, str]:
             "We are root without the capability CAP_SYS_PTRACE, as is usual in a container.",
             "docker run --cap-add SYS_PTRACE …, or securityContext.capabilities.add: [SYS_PTRACE]",
         )
+    if _is_in_our_rootless_container(pid):
+        enter = f"nsenter --user --preserve-credentials --target {pid} snap doctor {pid}"
+        return (
+            "It runs as another user of a user namespace of ours, as in a rootless container.",
+            f"podman unshare snap doctor {pid}, or: {enter}",
+        )
     command = f"sudo snap doctor {pid}"
     reason = _as_plain_user(pid, ours, theirs)
     if reason is not None:
@@ -52,6 +58,18 @@ def refusal(pid: int) -> tuple[str, str]:
             f"{command}, or: sudo sysctl kernel.yama.ptrace_scope=0",
         )
     return _security_module(pid)
+
+
+def _is_in_our_rootless_container(pid: int) -> bool:
+    """Tell whether the rights that we lack are there for the taking, in its user namespace.
+
+    The owner of a user namespace may look at what is in it, but the files of another user's
+    process below ``/proc`` open only to a root of that namespace.
+    """
+    try:
+        return not same_namespace(pid, Namespace.USER)
+    except OSError:
+        return False
 
 
 def _as_plain_user(pid: int, ours: dict[str, str], theirs: dict[str, str]) -> str | None:

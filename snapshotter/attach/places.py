@@ -3,6 +3,10 @@
 Paths are walked in the target's own tree without following links. Every directory on the way
 must belong to root or to us and must not be writable by others, unless its sticky bit keeps our
 entry ours.
+
+A target can write into its reply file as much as the file system holds, and go on with that after
+we have removed the file, as long as it keeps it open. Nothing bounds that from outside. So a
+target of another user gets its reply file only where it could have made one by itself.
 """
 
 from __future__ import annotations
@@ -48,6 +52,7 @@ _LOCAL = {
     0xF2F52010: "f2fs",
 }
 _STATFS_BYTES = 256
+_FOR_EVERYBODY = ("/dev/shm", "/tmp")  # noqa: S108 - see the module docstring
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +86,14 @@ class Place:
         self.close()
 
 
-def candidates(uid: int) -> tuple[str, ...]:
-    """Return the directories to try for a target of this user, the best first."""
-    return ("/run", f"/run/user/{uid}", "/dev/shm", "/tmp")  # noqa: S108 - see the module docstring
+def candidates(uid: int, *, owner_uid: int) -> tuple[str, ...]:
+    """Return the directories to try for a target of user ``uid``, the best first.
+
+    ``owner_uid`` is whom the spool will belong to.
+    """
+    if uid == owner_uid:
+        return ("/run", f"/run/user/{uid}", *_FOR_EVERYBODY)
+    return _FOR_EVERYBODY
 
 
 def actor_for(pid: int) -> Credentials | None:
@@ -103,7 +113,8 @@ def find_place(pid: int, target_uid: int) -> Place:
     root_fd = open_root(pid)
     try:
         actor = actor_for(pid)
-        for path in candidates(target_uid):
+        owner_uid = os.geteuid() if actor is None else actor.uid
+        for path in candidates(target_uid, owner_uid=owner_uid):
             found = _examine(root_fd, path, actor, target_uid=target_uid)
             if isinstance(found, Place):
                 return found

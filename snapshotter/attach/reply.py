@@ -21,6 +21,7 @@ from snapshotter.model import (
     Value,
     Variable,
 )
+from snapshotter.model.limits import Limits
 from snapshotter.outside.linetable import line_at
 from snapshotter.store.wire import WireError, strict_unpack
 
@@ -32,6 +33,12 @@ __all__ = ["InsideThread", "InsideView", "ReplyError", "decode_reply"]
 _MAX_BYTES = 8 << 20
 _MAX_ITEMS = 2_000_000
 _MAX_CONTAINERS = 400_000
+_ASKED_FOR = Limits()
+_SLACK = 2
+"""So many times what was asked for is still believed; a dump could not hold much more."""
+_MOST_SECONDS = 1e9
+_MAX_GC_FIGURES = 16
+_MAX_NAME = 40
 _MOST_SCANNED = 16 << 20
 """Bytes of line tables, of which an honest reply needs some hundred thousand."""
 _NOTES = {
@@ -101,6 +108,8 @@ def _decode(message: Fields, nonce: bytes, origins: Origins) -> InsideView:
     carrier = message.get("carrier", str)
     if carrier not in {"thread", "main"}:
         raise ReplyError("its carrier is neither a thread nor the main thread")
+    if len(message.get("nodes", list)) > _SLACK * _ASKED_FOR.nodes:
+        raise ReplyError("it has more values than it was asked for")
     values = decode_values(message)
     code = _Codes(message, origins)
     names = {
@@ -175,12 +184,14 @@ def _threads(
     blob = message.get("stacks", bytes)
     packed = struct.unpack(f"<{len(blob) // 8}Q", blob)
     rows = message.rows("threads", 5)
+    if len(rows) > _SLACK * _ASKED_FOR.threads:
+        raise ReplyError("it has more threads than it was asked for")
     details = _Details(message, len(rows), nodes)
     threads = []
     left = len(packed)  # no two threads share a frame
     for place, (ident, first, size, at_ns, whole) in enumerate(rows):
         index(first, len(packed) + 1)
-        left -= index(size, min(left, len(packed) - first) + 1)
+        left -= index(size, min(_SLACK * _ASKED_FOR.frames, left, len(packed) - first) + 1)
         frames = tuple(
             details.fill(place, depth, codes.frame(spot))
             for depth, spot in enumerate(packed[first : first + size])
@@ -233,6 +244,8 @@ def _gc(fields: Any) -> GcState | None:  # noqa: ANN401
         one = Fields(stat, "a generation")
         known = {name: one.number(name) for name in ("collections", "collected", "uncollectable")}
         extra = {key: _figure(value) for key, value in one.fields.items() if key not in known}
+        if len(extra) > _MAX_GC_FIGURES or not all(_is_name(key) for key in extra):
+            raise ReplyError("a figure of a generation has a name that none can have")
         generations.append(
             Generation(
                 count=number(count),
@@ -250,8 +263,17 @@ def _gc(fields: Any) -> GcState | None:  # noqa: ANN401
     )
 
 
+def _is_name(key: str) -> bool:
+    return len(key) <= _MAX_NAME and key.isascii() and key.isidentifier()
+
+
 def _figure(value: Any) -> int | float:  # noqa: ANN401
-    return float.fromhex(value) if type(value) is str else number(value)
+    if type(value) is not str:
+        return number(value)
+    figure = float.fromhex(value)
+    if not abs(figure) <= _MOST_SECONDS:
+        raise ReplyError("a time is longer than any process runs")
+    return figure
 
 
 def _interpreter(fields: Fields) -> Interpreter:
@@ -274,7 +296,9 @@ def _interpreter(fields: Fields) -> Interpreter:
 
 
 def _tasks(message: Fields, codes: _Codes) -> tuple[Task, ...]:
-    tasks = []
+    tasks: list[Task] = []
+    if len(message.get("tasks", list)) > _SLACK * _ASKED_FOR.tasks:
+        raise ReplyError("it has more tasks than it was asked for")
     for identity, name, state, loop, thread, stack, waits in message.rows("tasks", 7):
         if type(stack) is not list:
             raise ReplyError("the stack of a task is not a list")

@@ -2,7 +2,7 @@
 
 One directory per target incarnation, owned by the controller, with an unguessable name::
 
-    snapshotter-<32 hex digits>/     0711 (0700 when the target has our uid)
+    snapshotter-<32 hex digits>/     0710, of the target's group (0700 when it has our uid)
         owner      0400  who made it and for whom; locked while that controller lives
         driver.py  0444  what the interpreter runs, constant text
         probe      0444  marshalled code of the probe
@@ -241,8 +241,12 @@ class Spool:
             # Whoever finds it under its final name finds it complete and locked.
             fcntl.flock(self._marker_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._publish(MARKER_NAME)
-            private = self._user.uid == self._place.owner_uid
-            os.fchmod(self._fd, 0o700 if private else 0o711)
+            # Those who clean up /tmp by age (systemd-tmpfiles) pass over what somebody has locked.
+            fcntl.flock(self._fd, fcntl.LOCK_SH)
+        if self._user.uid != self._place.owner_uid:
+            # As ourselves: only root of ours may give a directory to a group, and then pass.
+            os.fchown(self._fd, -1, self._user.gid)
+            os.fchmod(self._fd, 0o710)
         # Not before: from here on the place is known to be in the tree of the right process.
         if not still_same(identity):
             raise ProcessEndedError(f"Process {identity.pid} ended.")

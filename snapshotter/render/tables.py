@@ -21,6 +21,7 @@ from snapshotter.render.fit import (
     names_of,
     sentence,
 )
+from snapshotter.render.sanitize import text
 from snapshotter.render.stacks import Stack
 from snapshotter.render.styles import EMPHASIS, HEADING, QUIET, WARN
 from snapshotter.render.units import count, duration, plural, size
@@ -44,6 +45,7 @@ __all__ = [
 
 _MAX_TASK_GROUPS = 20
 _FEW = 3
+_MOST_SECONDS = 1e9  # what is longer was not written by a collector
 _EXTRA_NAMES = {"duration": "time"}
 
 
@@ -52,8 +54,9 @@ def plain_table(*columns: str, numbers_from: int = 1) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
     for index, column in enumerate(columns):
         number = index >= numbers_from
+        # The names of a generation's figures, too, come from the process.
         table.add_column(
-            Text(column), justify="right" if number else "left", no_wrap=True, overflow="ellipsis"
+            text(column), justify="right" if number else "left", no_wrap=True, overflow="ellipsis"
         )
     return table
 
@@ -114,7 +117,7 @@ def _times(times_ns: Sequence[int]) -> str:
 def _extra(key: str, value: float | None) -> str:
     if value is None:
         return ""
-    if key == "duration":
+    if key == "duration" and abs(value) < _MOST_SECONDS:
         return duration(round(value * 1_000_000_000))
     return count(value) if isinstance(value, int) else f"{value:,.3f}"
 

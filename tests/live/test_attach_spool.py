@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import stat
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 
-SHM = "/dev/shm"  # noqa: S108 - where spools are expected
+SHM, TMP = "/dev/shm", "/tmp"  # noqa: S108 - where spools are expected
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes users, roots and mounts")
 
 
@@ -108,7 +109,9 @@ def test_other_user_can_write_only_into_the_reply(doll: Puppet) -> None:
     doll.become(NOBODY)
     with make_spool(doll.pid) as spool, spool.new_request(b"request") as reply:
         base = spool.path_in_target
-        assert stat.S_IMODE(Path(base).stat().st_mode) == 0o711
+        assert base.startswith(SHM)
+        assert stat.S_IMODE(Path(base).stat().st_mode) == 0o710
+        assert Path(base).stat().st_gid == NOBODY
         assert modes(base)["reply-0"] == f"600 {NOBODY}"
         for forbidden in (
             f"os.listdir('{base}')",
@@ -174,7 +177,7 @@ def same(identity: object) -> bool:
 
 def spools_of_us() -> set[str]:
     found = set()
-    for base in candidates(os.geteuid()):
+    for base in candidates(0, owner_uid=0):
         with contextlib.suppress(OSError):
             found |= {str(path) for path in Path(base).glob("snapshotter-*")}
     return found
@@ -250,7 +253,7 @@ def test_refusal_names_every_directory_and_its_reason(doll: Puppet, jail: Path) 
     for words in (
         "/run lies below a directory that others can write",
         f"{SHM} does not exist",
-        f"{candidates(0)[-1]} lies below a directory of user {NOBODY}",
+        f"{TMP} lies below a directory of user {NOBODY}",
     ):
         assert words in error.value.message
 
@@ -280,19 +283,66 @@ def test_own_user_namespace_is_served_as_its_root(doll: Puppet) -> None:
     for name in ("uid_map", "gid_map"):
         Path(f"/proc/{doll.pid}/{name}").write_text("0 100000 65536\n")
     doll.run("os.setgid(0); os.setuid(0)")
-    doll.run(
-        "subprocess.run(['mount', '-t', 'tmpfs', '-o', 'mode=755', 'none', '/run'], check=True)"
-    )
+    mount = "subprocess.run(['mount', '-t', 'tmpfs', '-o', 'mode={}', 'none', '{}'], check=True)"
+    doll.run(mount.format("755", "/run"))
+    doll.run(mount.format("1777", SHM))
     doll.run("os.setgid(33); os.setuid(33)")
     assert credentials(doll.pid).uid == 100033
     with make_spool(doll.pid) as spool, spool.new_request(b"there") as reply:
-        assert spool.path_in_target.startswith("/run/")
+        assert spool.path_in_target.startswith(SHM)
         assert doll.get(f"os.stat('{spool.path_in_target}').st_uid") == 0
         assert doll.get(f"open('{spool.path_in_target}/request').read()") == "there"
         assert doll.get(f"os.stat('{spool.path_in_target}/reply-0').st_uid") == 33
         doll.run(f"f = os.open('{spool.path_in_target}/reply-0', os.O_WRONLY); os.write(f, b'ok')")
         assert reply.read() == b"ok"
-    assert doll.get("os.listdir('/run')") == []
+    for place in ("/run", SHM):
+        assert not [name for name in doll.get(f"os.listdir('{place}')") if "snapshotter" in name]
+
+
+@needs_root
+def test_target_of_another_user_gets_no_file_where_it_could_not_make_one(
+    doll: Puppet, jail: Path
+) -> None:
+    """It can fill the file system that its reply lies on, and nothing can keep it from that."""
+    (jail / "dev" / "shm").rmdir()
+    (jail / "tmp").rmdir()
+    with make_spool(doll.pid) as spool:
+        assert spool.path_in_target.startswith("/run/"), "root could do so anyway"
+    doll.become(NOBODY)
+    with pytest.raises(NotPermittedError):
+        make_spool(doll.pid)
+
+
+@needs_root
+@pytest.mark.parametrize("plant", ["fifo", "link", "file"])
+def test_what_a_target_plants_in_place_of_a_directory_is_passed_over(
+    doll: Puppet, jail: Path, plant: str
+) -> None:
+    for place in (jail / "run", jail / "dev" / "shm"):
+        place.rmdir()
+        if plant == "fifo":
+            os.mkfifo(place)
+        elif plant == "link":
+            place.symlink_to("/tmp")  # noqa: S108 - of the jail
+        else:
+            place.touch()
+    with make_spool(doll.pid) as spool:
+        assert spool.path_in_target.startswith(TMP)
+    assert list((jail / "tmp").iterdir()) == []
+    (jail / "tmp").rmdir()
+    (jail / "tmp").symlink_to("/run")
+    with pytest.raises(NotPermittedError):
+        make_spool(doll.pid)
+
+
+def test_cleaners_by_age_find_the_directory_locked(doll: Puppet) -> None:
+    with make_spool(doll.pid) as spool:
+        fd = os.open(spool.path_in_target, os.O_RDONLY)
+        try:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(fd)
 
 
 CONTROLLER = """

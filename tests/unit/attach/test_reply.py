@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ORIGINS = Origins(())
 LONG_S = 20.0
 MOST_BYTES = 200 << 20
+ZEROES = {"collections": 0, "collected": 0, "uncollectable": 0}
 FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 scalars = st.one_of(
     st.none(),
@@ -152,7 +153,14 @@ def test_a_cell_of_another_shape_gives_an_answer_or_one_error(data: st.DataObjec
         ("interpreter", {"getswitchinterval": "inf"}),
         ("interpreter", {"signals": [[1, b"x"]]}),
         ("gc", {"count": [1], "threshold": [1], "stats": [{"duration": "nan"}]}),
+        ("gc", {"stats": [dict(ZEROES, duration="inf")]}),
+        ("gc", {"stats": [dict(ZEROES, duration="0x1p999")]}),
+        ("gc", {"stats": [dict(ZEROES, **{"\x1b[2J": 1})]}),
+        ("gc", {"stats": [dict(ZEROES, **{f"figure{n}": 1 for n in range(40)})]}),
         ("threads", [[[], 0, 0, 0, True]]),
+        ("threads", [[number, 0, 0, 1, True] for number in range(60_000)]),
+        ("tasks", [[1, "t", "pending", 1, 1, [], None]] * 60_000),
+        ("nodes", [[0, None, 0, None, None, None, None, None]] * 120_000),
         ("names", [[1, 2, 3]]),
     ],
 )

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from snapshotter.analysis.diff import diff
 from snapshotter.analysis.dwell import dwell
 from snapshotter.analysis.recordings import diff_recordings
+from snapshotter.model import GcState, Generation
 from snapshotter.render.diff import diff_view, recording_diff_view
 from snapshotter.render.doctor import doctor_view
 from snapshotter.render.dump import dump_view, thread_view
@@ -19,6 +20,7 @@ from snapshotter.render.live import LiveState, live_view
 from snapshotter.render.options import ViewOptions
 from snapshotter.render.processes import processes_view
 from snapshotter.render.recording import recording_view
+from snapshotter.render.tables import collector_section
 from tests.support.samples import (
     HOSTILE,
     INTERVAL_S,
@@ -129,3 +131,9 @@ def test_the_samples_are_hostile_everywhere() -> None:
                   snapshot.process.cmdline[0], snapshot.tasks[0].name):  # fmt: skip
         assert field is not None
         assert field.endswith(HOSTILE)
+
+
+def test_names_of_figures_are_no_exception() -> None:
+    generation = Generation(1, 1, 1, 1, 1, extra={HOSTILE: 1, "duration": 1e300})
+    gc = GcState(enabled=True, generations=(generation,), freeze_count=0, garbage=0, callbacks=())
+    assert controls(rendered(collector_section(gc, now_ns=0), 160)) == set()
