@@ -20,8 +20,6 @@ __all__ = [
     "same_thread",
 ]
 
-_START_TOLERANCE_NS = 2_000_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class AlignedThreads:
@@ -34,12 +32,7 @@ class AlignedThreads:
 
 def same_incarnation(before: Snapshot, after: Snapshot) -> bool:
     """Tell whether two snapshots are of one process that neither ended nor called exec between."""
-    old, new = before.process, after.process
-    if old.identity is not None and new.identity is not None:
-        return old.identity == new.identity
-    # Unix start times are computed from the boot time, which a clock correction moves.
-    drift_ns = abs(old.start_time_ns - new.start_time_ns)
-    return (old.host, old.pid) == (new.host, new.pid) and drift_ns < _START_TOLERANCE_NS
+    return before.process.incarnation.is_same(after.process.incarnation)
 
 
 def same_thread(before: Thread, after: Thread) -> bool:

@@ -1,7 +1,7 @@
 """The nouns of snapshotter: frozen records of what a dump saw, without behaviour of their own."""
 
 from snapshotter.model.gc import Collection, GcState, Generation
-from snapshotter.model.process import Identity, ProcessInfo
+from snapshotter.model.process import Identity, Incarnation, ProcessInfo
 from snapshotter.model.recording import Missed, MissedReason, Recording, SkippedFile
 from snapshotter.model.snapshot import (
     Capture,
@@ -33,6 +33,7 @@ __all__ = [
     "GcState",
     "Generation",
     "Identity",
+    "Incarnation",
     "Interpreter",
     "Item",
     "Kind",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Identity", "ProcessInfo", "PythonProcess"]
+__all__ = ["Identity", "Incarnation", "ProcessInfo", "PythonProcess"]
+
+_START_TOLERANCE_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,27 @@ class Identity:
     """Device and inode of the mapped executable, as ``dev << 64 | ino``."""
     random_address: int
     """``AT_RANDOM`` of the program image: another one after each exec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incarnation:
+    """One run of a program, as far as it is known: what tells it from every other process."""
+
+    pid: int
+    start_time_ns: int
+    """Unix time, nanoseconds."""
+    identity: Identity | None = None
+    host: str = ""
+    """"" where it is not known."""
+
+    def is_same(self, other: Incarnation) -> bool:
+        """Tell whether both are the same run: neither ended, nor called exec in between."""
+        if self.identity is not None and other.identity is not None:
+            return self.identity == other.identity
+        if self.pid != other.pid or (self.host and other.host and self.host != other.host):
+            return False
+        # Unix start times are computed from the boot time, which a clock correction moves.
+        return abs(self.start_time_ns - other.start_time_ns) < _START_TOLERANCE_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +69,11 @@ class ProcessInfo:
     state: str | None = None
     """State letter of ``/proc/<pid>/stat``."""
     identity: Identity | None = None
+
+    @property
+    def incarnation(self) -> Incarnation:
+        """Which run of a program this was a look at."""
+        return Incarnation(self.pid, self.start_time_ns, self.identity, self.host)
 
 
 @dataclass(frozen=True, slots=True)

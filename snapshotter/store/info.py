@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from snapshotter.errors import UnreadableFileError
-from snapshotter.model import Identity, Missed, MissedReason
+from snapshotter.model import Identity, Incarnation, Missed, MissedReason
 from snapshotter.store.atomic import atomic_file
 from snapshotter.store.names import INFO_NAME
 
@@ -19,36 +19,13 @@ if TYPE_CHECKING:
 
     from snapshotter.model import ProcessInfo
 
-__all__ = ["Incarnation", "RecordingInfo", "incarnation", "read_info", "write_info"]
+__all__ = ["RecordingInfo", "read_info", "write_info"]
 
 SCHEMA: Final = "snapshotter.recording/1"
 _MAX_BYTES = 4 * 1024 * 1024
 _MAX_MISSED = 10_000
-_START_TOLERANCE_NS = 2_000_000_000
 
 type Option = str | int | float | bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Incarnation:
-    """What tells the target of one recording from every other process."""
-
-    pid: int
-    start_time_ns: int
-    identity: Identity | None = None
-
-    def is_same(self, other: Incarnation) -> bool:
-        """Tell whether both are the same run of the same program."""
-        if self.identity is not None and other.identity is not None:
-            return self.identity == other.identity
-        # Unix start times are computed from the boot time, which a clock correction moves.
-        drift_ns = abs(self.start_time_ns - other.start_time_ns)
-        return self.pid == other.pid and drift_ns < _START_TOLERANCE_NS
-
-
-def incarnation(process: ProcessInfo) -> Incarnation:
-    """Return which incarnation ``process`` was a look at."""
-    return Incarnation(process.pid, process.start_time_ns, process.identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +54,7 @@ class RecordingInfo:
     ) -> Self:
         """Return the information on a new recording of ``process``."""
         return cls(
-            target=incarnation(process),
+            target=replace(process.incarnation, host=""),  # the file does not keep it
             started_at_ns=started_at_ns,
             command=process.cmdline,
             host=process.host,

@@ -10,14 +10,14 @@ from snapshotter.errors import UnreadableFileError
 from snapshotter.model import Recording, SkippedFile
 from snapshotter.store.decode import decode
 from snapshotter.store.format import MAX_FILE_BYTES
-from snapshotter.store.info import Incarnation, RecordingInfo, incarnation, read_info
+from snapshotter.store.info import RecordingInfo, read_info
 from snapshotter.store.names import INFO_NAME, DumpName, dump_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from snapshotter.model import Snapshot
+    from snapshotter.model import Incarnation, Snapshot
 
 __all__ = ["load", "load_dump", "load_recording", "predecessor"]
 
@@ -119,7 +119,7 @@ def _snapshots(
             if error.slug != "no-such-file":
                 skipped.append(SkippedFile(path, error.message))
             continue
-        found = incarnation(snapshot.process)
+        found = snapshot.process.incarnation
         target = target or found
         if found.is_same(target):
             snapshots.append(snapshot)

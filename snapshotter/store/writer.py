@@ -16,7 +16,7 @@ from snapshotter.store.atomic import (
     storage_error,
 )
 from snapshotter.store.encode import encode
-from snapshotter.store.info import RecordingInfo, incarnation, read_info, write_info
+from snapshotter.store.info import RecordingInfo, read_info, write_info
 from snapshotter.store.names import INFO_NAME, DumpName, dump_files
 from snapshotter.store.retention import Kept, Retention, free_space, to_remove
 
@@ -89,7 +89,7 @@ class RecordingWriter:
 
         Raises StorageError: ``low-disk-space`` before the disk is full, else what the disk said.
         """
-        if not incarnation(snapshot.process).is_same(self._info.target):
+        if not snapshot.process.incarnation.is_same(self._info.target):
             raise UsageError(
                 f"The snapshot of process {snapshot.process.pid} is not of the process that "
                 f"{self.directory} records.",
