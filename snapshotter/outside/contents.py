@@ -27,8 +27,8 @@ from snapshotter.outside.leaves import (
 )
 from snapshotter.outside.numbers import read_array, read_scalar
 from snapshotter.outside.readings import Reading
-from snapshotter.outside.scrub import VALUED_NAMES, word_of
 from snapshotter.outside.values import Member, Node
+from snapshotter.probe.redaction import holds_what_is_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -172,7 +172,7 @@ def _named(table: ValueTable, pairs: list[tuple[str, int]], depth: int) -> list[
     tells = _names_a_secret(table, pairs)
     out = []
     for name, item in pairs:
-        secret = table.scrubber.is_secret(name) or (tells and word_of(name) in VALUED_NAMES)
+        secret = table.scrubber.is_secret(name) or (tells and holds_what_is_named(name))
         out.append(Member(table.add(_real(item), depth + 1, secret=secret), visible(name)))
     return out
 
@@ -213,7 +213,7 @@ def _entries(table: ValueTable, entries: list[tuple[int, int]], depth: int) -> l
     for name, (key, value) in zip(names, entries, strict=True):
         called = name if name is not None else table.short_text(key)
         secret = called != "" and (
-            scrubber.is_secret(called) or (tells and word_of(called) in VALUED_NAMES)
+            scrubber.is_secret(called) or (tells and holds_what_is_named(called))
         )
         if name is None:
             member = Member(0, key=table.add(key, depth + 1))

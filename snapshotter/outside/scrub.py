@@ -6,27 +6,22 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from snapshotter.model.snapshot import ValueLevel
-from snapshotter.probe.redaction import follows_secret_name, name_is_secret
+from snapshotter.probe.redaction import (
+    LONGEST_KNOWN,
+    MOST_KNOWN,
+    follows_secret_name,
+    is_worth_knowing,
+    may_name_a_secret,
+    name_is_secret,
+)
 from snapshotter.probe.texts import is_card_number, text_is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["VALUED_NAMES", "Scrubber", "word_of"]
+__all__ = ["Scrubber"]
 
-_NAMING: Final = frozenset(
-    "name key field header variable var env param parameter id".split()  # noqa: SIM905 - words
-)
-VALUED_NAMES: Final = frozenset("value val codedvalue default content data".split())  # noqa: SIM905
-"""Members that hold the secret which another member of the same object names."""
-
-_SHORTEST_KNOWN, _SHORTEST_WORD, _LONGEST_KNOWN, _MOST_KNOWN = 6, 16, 24, 200
 _SMALLEST_CARD: Final = 10**12
-
-
-def word_of(name: str) -> str:
-    """Return a name without case and underscores."""
-    return name.lower().replace("_", "")
 
 
 class Scrubber:
@@ -68,18 +63,14 @@ class Scrubber:
 
         ``members`` are names with the short text of each value, "" where it is no short text.
         """
-        return any(
-            len(name) < 16 and word_of(name) in _NAMING and self.follows(text)  # noqa: PLR2004 - as the probe
-            for name, text in members
-        )
+        return any(may_name_a_secret(name) and self.follows(text) for name, text in members)
 
     def learn(self, head: bytes) -> None:
-        """Remember a hidden text; plain words and short numbers would hide too much."""
-        if not self.hides or len(self._known) >= _MOST_KNOWN:
+        """Remember a hidden text."""
+        if not self.hides or len(self._known) >= MOST_KNOWN:
             return
-        data = head[:_LONGEST_KNOWN]
-        plain = data.isalpha() or data.isdigit() or data[:1] in {b"/", b"<", b"-"}
-        if len(data) >= (_SHORTEST_WORD if plain else _SHORTEST_KNOWN):
+        data = head[:LONGEST_KNOWN]
+        if is_worth_knowing(data):
             self._known[data] = None
             self._pattern = None
 

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from .kinds import K_BOOL, K_NONE, K_UNKNOWN, exact_text, mro_of
 from .pack import FALSE, NIL, TRUE, pack_int, pack_text
-from .redaction import follows_secret_name, name_is_secret
+from .redaction import (
+    LONGEST_KNOWN,
+    MOST_KNOWN,
+    follows_secret_name,
+    holds_what_is_named,
+    is_worth_knowing,
+    may_name_a_secret,
+    name_is_secret,
+)
 from .texts import text_is_secret
 
 if TYPE_CHECKING:
@@ -20,8 +28,6 @@ S_OK, S_REDACTED, S_TRUNCATED, S_UNREADABLE = 0, 1, 2, 3
 NEVER_SHOWN = -1
 CUT_OFF = -2
 _LONGEST_NAME = 64
-_NAMING = {"name", "key", "field", "header", "variable", "var", "env", "param", "parameter", "id"}
-_VALUED = {"value", "val", "codedvalue", "default", "content", "data"}
 
 
 def row(kind: int, type_index: bytes, status: int, rest: bytes) -> bytes:
@@ -134,14 +140,10 @@ def named_elements(work: Work, members: Any, names: list[str], depth: int) -> li
     pairs = list(zip(names, members))
     tells = names_a_secret(work, pairs)
     for name, member in pairs:
-        secret = is_secret(work, name) or (tells and _word(name) in _VALUED)
+        secret = is_secret(work, name) or (tells and holds_what_is_named(name))
         out.append(pack_text(name[:200]))
         out.append(add_node(work, member, depth + 1, secret))
     return out
-
-
-def _word(name: str) -> str:
-    return name.lower().replace("_", "")
 
 
 def names_a_secret(work: Work, pairs: list[tuple[Any, Any]]) -> bool:
@@ -149,7 +151,7 @@ def names_a_secret(work: Work, pairs: list[tuple[Any, Any]]) -> bool:
     if work["request"]["values"] == "full":
         return False
     for name, value in pairs:
-        if type(name) is str and len(name) < 16 and _word(name) in _NAMING:
+        if type(name) is str and may_name_a_secret(name):
             text = short_text(value)
             if text != "" and follows_secret_name(text):
                 return True
@@ -165,14 +167,14 @@ def mapping_items(work: Work, pairs: list[tuple[Any, Any]], depth: int) -> list[
     for key, value in pairs:
         if type(key) is str:
             name = key[:text_limit]
-            secret = is_secret(work, name) or (tells and _word(name) in _VALUED)
+            secret = is_secret(work, name) or (tells and holds_what_is_named(name))
             if shapes or hides_text(work, name):
                 out.append(pack_int(add_node(work, None, depth + 1, secret=True)))
             else:
                 out.append(pack_text(name))
         else:
             name = short_text(key)
-            secret = name != "" and (is_secret(work, name) or (tells and _word(name) in _VALUED))
+            secret = name != "" and (is_secret(work, name) or (tells and holds_what_is_named(name)))
             out.append(pack_int(add_node(work, key, depth + 1)))
         out.append(add_node(work, value, depth + 1, secret))
     return out
@@ -186,12 +188,6 @@ def any_is(types: tuple[type, ...], wanted: type) -> bool:
     return False
 
 
-_SHORTEST_KNOWN = 6
-_SHORTEST_WORD = 16
-_LONGEST_KNOWN = 24
-_MOST_KNOWN = 200
-
-
 def learn(work: Work, value: Any) -> None:
     """Remember the head of a hidden text, so that it is hidden wherever else it turns up.
 
@@ -199,14 +195,13 @@ def learn(work: Work, value: Any) -> None:
     Plain words and short numbers are left out: they would hide half of the reply.
     """
     kind = type(value)
-    if work["request"]["values"] == "full" or len(work["known"]) >= _MOST_KNOWN:
+    if work["request"]["values"] == "full" or len(work["known"]) >= MOST_KNOWN:
         return
     if kind is str:
-        data = value[:_LONGEST_KNOWN].encode("utf-8", "backslashreplace")
+        data = value[:LONGEST_KNOWN].encode("utf-8", "backslashreplace")
     elif kind is bytes:
-        data = value[:_LONGEST_KNOWN]
+        data = value[:LONGEST_KNOWN]
     else:
         return
-    plain = data.isalpha() or data.isdigit() or data[:1] in (b"/", b"<", b"-")
-    if len(data) >= (_SHORTEST_WORD if plain else _SHORTEST_KNOWN):
+    if is_worth_knowing(data):
         work["known"][data] = True

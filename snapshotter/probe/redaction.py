@@ -6,7 +6,15 @@ The lists cover those of Sentry's EventScrubber and Datadog's dynamic instrument
 
 from __future__ import annotations
 
-__all__ = ["follows_secret_name", "name_is_secret"]
+__all__ = [
+    "LONGEST_KNOWN",
+    "MOST_KNOWN",
+    "follows_secret_name",
+    "holds_what_is_named",
+    "is_worth_knowing",
+    "may_name_a_secret",
+    "name_is_secret",
+]
 
 
 # Compared with the whole name, lower case, separators dropped.
@@ -78,6 +86,12 @@ _ALLOWED_NAMES = {
     *"""tokens tokenizer tokenizers tokenize tokenized passwordvalidators cookiejar cookiepolicy
     secretary bypass compass""".split()
 }
+# ``{"name": "DB_PASSWORD", "value": …}``: members that name another one, and those that are named.
+_NAMING = {"name", "key", "field", "header", "variable", "var", "env", "param", "parameter", "id"}
+_NAMED = {"value", "val", "codedvalue", "default", "content", "data"}
+# Of a hidden text so many bytes are remembered, of so many texts at the most.
+LONGEST_KNOWN, MOST_KNOWN = 24, 200
+_SHORTEST_KNOWN, _SHORTEST_WORD = 6, 16
 _SEPARATORS = {}.fromkeys(b"_-. $@:/[]\"'")
 
 
@@ -120,3 +134,19 @@ def follows_secret_name(text: str) -> bool:
     ``["--password", "x"]``, ``("Authorization", "x")``: the rule for pairs and argument lists.
     """
     return len(text) <= 64 and " " not in text and name_is_secret(text.strip("-:= "))
+
+
+def may_name_a_secret(name: str) -> bool:
+    """Whether the text of a member of this name may say that another member is secret."""
+    return len(name) < 16 and name.lower().replace("_", "") in _NAMING
+
+
+def holds_what_is_named(name: str) -> bool:
+    """Whether a member of this name holds the secret that another one names."""
+    return name.lower().replace("_", "") in _NAMED
+
+
+def is_worth_knowing(head: bytes) -> bool:
+    """Whether the head of a hidden text is hidden elsewhere: plain words would hide too much."""
+    plain = head.isalpha() or head.isdigit() or head[:1] in (b"/", b"<", b"-")
+    return len(head) >= (_SHORTEST_WORD if plain else _SHORTEST_KNOWN)
