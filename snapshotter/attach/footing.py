@@ -36,7 +36,8 @@ class Footing:
     def __init__(self, runtime: Runtime, point: ProbePoint) -> None:
         offsets = runtime.offsets
         self._memory = runtime.memory
-        self._current_frame_at = point.thread + offsets.thread_state_current_frame
+        self._frame_in_thread = offsets.thread_state_current_frame
+        self._current_frame_at = point.thread + self._frame_in_thread
         self._owner_at = offsets.interpreter_frame_owner
         table = offsets.table
         self._is_known = all(
@@ -59,17 +60,28 @@ class Footing:
                 return False
         return True
 
-    def _is_astray(self) -> bool:
-        if not self._is_known:
-            return False
+    def is_sure_of(self, thread: int) -> bool:
+        """Return whether the thread state at ``thread``, whose thread is held, has the builtins."""
+        found = self._frame(thread + self._frame_in_thread) if self._is_known else None
+        return found is None or found[1] == self._builtins
+
+    def _frame(self, current_frame_at: int) -> tuple[int, int] | None:
+        """Return executable and builtins of the innermost frame; None if it is no Python code's."""
         try:
-            frame = self._memory.u64(self._current_frame_at)
+            frame = self._memory.u64(current_frame_at)
             content = self._memory.read(frame, max(self._owner_at, _BUILTINS_AT + 7) + 1)
         except TornReadError:
-            return False
+            return None
         if content[self._owner_at] >= _OWNED_BY_INTERPRETER:
-            return False  # an entry from C: the frame below it counts, and is not the next to run
+            return None  # an entry from C: the frame below it counts, and is not the next to run
         executable, builtins = struct.unpack_from("<Q24xQ", content)
+        return executable, builtins
+
+    def _is_astray(self) -> bool:
+        found = self._frame(self._current_frame_at) if self._is_known else None
+        if found is None:
+            return False
+        executable, builtins = found
         code_type = self._type_of(executable & ~_TAG)
         if builtins == self._builtins:
             self._code_type = self._code_type or code_type

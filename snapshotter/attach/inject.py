@@ -10,33 +10,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter.attach.driver import build_code
-from snapshotter.attach.protocol import WAKE_LEAD_NS, Verdict
+from snapshotter.attach.protocol import Verdict
 from snapshotter.attach.request import new_nonce, request_bytes
+from snapshotter.attach.ways import Course
 from snapshotter.errors import ProcessEndedError, SnapshotterError
 from snapshotter.probe.entry import BUSY
 from snapshotter.probe.rescue import INTERRUPTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from snapshotter.attach.protocol import MainThread
+    from snapshotter.attach.protocol import Attempt
     from snapshotter.attach.request import Question
-    from snapshotter.attach.spool import Reply, Spool
+    from snapshotter.attach.spool import Spool
+    from snapshotter.attach.ways import Ways
 
 __all__ = ["Injector", "Outcome"]
 
 _START_GRACE_NS = 100_000_000
 _ANSWER_NS = 400_000_000
 """How long a carrier may take that started at the very end of the patience."""
-_EAGER_NS = 300_000_000
-_EAGER_POLL_S = 20e-6
-_PATIENT_POLL_S = 250e-6
 _REPLY_POLL_S = 200e-6
-_BACK_OFF_S = 0.05
-_ASTRAY = (
-    "the main thread runs code without builtins (a namedtuple's constructor, exec), "
-    "from where CPython cannot open a script"
-)
 _BUSY_S = 0.005
 """An earlier carrier has answered and is just about to end."""
 _INTERRUPTED_S = 0.05
@@ -47,9 +41,6 @@ _IDLE_LOOKS = 3
 _OPENS_WITHIN_NS = 20_000_000
 """How long after the start of a request its driver may still open files."""
 _SHORT_REPLY = 256
-_FOREIGN = "a request of another tool lies in the target and was left alone"
-_NEAR_NS = 20_000_000
-"""How far ahead a wake-up is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +54,25 @@ class Outcome:
     """Monotonic time of the arming that started."""
     problem: str | None = None
     """Why there is no reply, one sentence."""
+    thread: int | None = None
+    """Native id of the thread that was asked instead of the main one."""
+    holds: int = 0
+    """How often threads were held by ptrace, and for how long in all."""
+    held_ns: int = 0
+    woken: bool = False
+    """Whether the event loop was woken."""
 
 
 class Injector:
     """Sends requests to one target; keeps the code in its spool between them."""
 
-    def __init__(self, main: MainThread, spool: Spool, *, is_at_work: Callable[[], bool]) -> None:
-        """Use ``spool`` (which it does not own) to ask ``main``.
+    def __init__(self, ways: Ways, spool: Spool, *, is_at_work: Callable[[], bool]) -> None:
+        """Use ``spool`` (which it does not own) to ask in one of these ``ways``.
 
         ``is_at_work`` tells from outside whether a thread of the target may be running the probe.
         """
-        self._main = main
+        self._ways = ways
+        self._main = ways.main
         self._spool = spool
         self._is_at_work = is_at_work
         self._unanswered_ns: int | None = None
@@ -100,119 +99,105 @@ class Injector:
             start_by_ns=last + _START_GRACE_NS,
             deadline_ns=last + _ANSWER_NS,
         )
-        armed = 0
+        course = Course(question, self._spool.driver_path)
         while True:
             reply_path = self._spool.next_reply_path
-            question = replace(question, nonce=new_nonce(), reply_path=reply_path)
+            course.question = replace(question, nonce=new_nonce(), reply_path=reply_path)
             try:
-                with self._spool.new_request(request_bytes(question)) as reply:
-                    outcome = self._ask(question, reply, until)
+                with self._spool.new_request(request_bytes(course.question)) as course.reply:
+                    outcome = self._ask(course, until)
                     if wait_inside_ns and outcome.reply is None and outcome.asked_at_ns is None:
-                        outcome = self._lie_in_wait(question, reply, outcome, wait_inside_ns)
+                        outcome = self._lie_in_wait(course, outcome, wait_inside_ns)
             finally:
                 self.withdraw()
-            armed += outcome.armed_ns
             pause_s = _pause_before_next(outcome)
             if not pause_s or time.monotonic_ns() >= until:
-                return replace(outcome, armed_ns=armed)
+                return _with_costs(outcome, course)
             time.sleep(pause_s)
 
     def withdraw(self) -> None:
-        """Make sure that no request of ours lies in the target. Never raises."""
-        with contextlib.suppress(SnapshotterError):
-            self._main.withdraw(os.fsencode(self._spool.driver_path))
+        """Make sure that no request of ours lies in the main thread. Never raises."""
+        if self._main is not None:
+            with contextlib.suppress(SnapshotterError):
+                self._main.withdraw(os.fsencode(self._spool.driver_path))
 
-    def settle(self) -> None:
-        """Return when the spool may be removed: nothing of ours is pending, or just opens it.
+    def settle(self) -> bool:
+        """Return when nothing of ours is pending, or just opens the spool; then it may be removed.
 
-        A request may have started in the very instant in which it was withdrawn.
+        A request may have started in the very instant in which it was withdrawn. False when one
+        could not be withdrawn: whoever runs it must find its files.
         """
         self.withdraw()
+        is_clear = self._ways.others is None or self._ways.others.settle()
         if self._unanswered_ns is not None:
             left_ns = self._unanswered_ns + _OPENS_WITHIN_NS - time.monotonic_ns()
             time.sleep(max(0, left_ns) / 1e9)
+        return is_clear
 
-    def _ask(self, question: Question, reply: Reply, until: int) -> Outcome:
-        armed = 0
-        problem = "the main thread did not run Python in the time given"
-        if self._main.foreign_request() is not None:
-            problem = _FOREIGN
-        for wake_ns in self._chances(until):
-            if not self._main.can_open_a_script(still=wake_ns is not None):
-                problem = _ASTRAY
-                break
-            try:
-                attempt = self._main.ask(self._spool.driver_path, wake_ns=wake_ns)
-            finally:
+    def _ask(self, course: Course, until: int) -> Outcome:
+        started = None
+        try:
+            for attempt in self._ways.attempts(course, until):
+                course.add(attempt)
+                # one that was thought to be withdrawn, or in a thread that has ended, may have run
+                if attempt.verdict is Verdict.STARTED or course.answer() is not None:
+                    started = attempt
+                    break
+        finally:
+            if course.has_asked:
                 self._unanswered_ns = time.monotonic_ns()
-            armed += attempt.armed_ns
-            if attempt.verdict is Verdict.STARTED:
-                outcome = self._await_reply(question, reply, attempt.armed_at_ns)
-                return replace(outcome, armed_ns=armed)
-            if attempt.verdict is Verdict.ENDING:
-                problem = "the interpreter is ending: no safe point will come"
-                break
-            if attempt.verdict is Verdict.FOREIGN:
-                problem = _FOREIGN
-                time.sleep(_BACK_OFF_S)
-            elif self._main.holds_gil():
-                problem = "the main thread kept the interpreter in C code"
-                time.sleep(_BACK_OFF_S)
-        return Outcome(None, question.nonce, armed_ns=armed, problem=problem)
+        if started is None:
+            return Outcome(None, course.question.nonce, problem=course.problem)
+        return self._await_reply(course, started)
 
-    def _lie_in_wait(
-        self, question: Question, reply: Reply, before: Outcome, wait_ns: int
-    ) -> Outcome:
+    def _lie_in_wait(self, course: Course, before: Outcome, wait_ns: int) -> Outcome:
         """Leave one request armed until the main thread runs again, as the user asked."""
+        if self._main is None:
+            return before
         try:
             attempt = self._main.ask(self._spool.driver_path, lie_ns=wait_ns)
         finally:
             self._unanswered_ns = time.monotonic_ns()
-        armed = before.armed_ns + attempt.armed_ns
-        if attempt.verdict is not Verdict.STARTED:
-            return replace(before, armed_ns=armed)
-        outcome = self._await_reply(question, reply, attempt.armed_at_ns)
-        return replace(outcome, armed_ns=armed)
+        course.add(attempt)
+        return self._await_reply(course, attempt) if attempt.verdict is Verdict.STARTED else before
 
-    def _chances(self, until: int) -> Iterator[int | None]:
-        """Yield each moment in which the main thread runs Python, or is just about to.
-
-        None for the first kind, the time of waking for the second.
-        """
-        eager_until = time.monotonic_ns() + _EAGER_NS
-        while (now := time.monotonic_ns()) < until:
-            if self._main.holds_gil():
-                yield None
-                continue
-            wake = self._main.next_wake_ns()
-            if wake is not None and 0 <= wake - now <= _NEAR_NS:
-                if _sleep_until(wake - WAKE_LEAD_NS):
-                    yield wake
-                continue
-            time.sleep(_EAGER_POLL_S if now < eager_until else _PATIENT_POLL_S)
-
-    def _await_reply(self, question: Question, reply: Reply, asked_at: int) -> Outcome:
+    def _await_reply(self, course: Course, attempt: Attempt) -> Outcome:
         """Wait for the end mark; the carrier gives up by itself before our deadline."""
+        outcome = Outcome(
+            None, course.question.nonce, asked_at_ns=attempt.armed_at_ns, thread=attempt.thread
+        )
         look_at = time.monotonic_ns() + _LOOK_NS
         idle_looks = 0
-        while time.monotonic_ns() < question.deadline_ns + _START_GRACE_NS:
-            if reply.size():
-                data = reply.read()
-                if data.endswith(question.nonce):
-                    self._unanswered_ns = None
-                    return Outcome(data, question.nonce, asked_at_ns=asked_at)
-            if self._main.is_gone():
+        while time.monotonic_ns() < course.question.deadline_ns + _START_GRACE_NS:
+            answer = course.answer()
+            if answer is not None:
+                self._unanswered_ns = None
+                return replace(outcome, reply=answer)
+            if self._ways.is_gone():
                 raise ProcessEndedError("The target ended while it was being asked.")
             if time.monotonic_ns() >= look_at:
                 idle_looks = 0 if self._is_at_work() else idle_looks + 1
                 look_at = time.monotonic_ns() + _LOOK_NS
-                if idle_looks >= _IDLE_LOOKS and not reply.size():
+                if idle_looks >= _IDLE_LOOKS and not course.has_begun_to_answer():
                     break
             time.sleep(_REPLY_POLL_S)
         problem = "the request started, but its answer did not come in the time given"
-        if not reply.size() and not any(self._is_at_work() for _ in range(_IDLE_LOOKS)):
-            problem = "the request started but did not answer: a signal may have been lost"
-        return Outcome(None, question.nonce, asked_at_ns=asked_at, problem=problem)
+        is_silent = not course.has_begun_to_answer()
+        if is_silent and not any(self._is_at_work() for _ in range(_IDLE_LOOKS)):
+            problem = "the request started but did not answer"
+            if attempt.thread is None:
+                problem += ": a signal may have been lost"
+        return replace(outcome, problem=problem)
+
+
+def _with_costs(outcome: Outcome, course: Course) -> Outcome:
+    return replace(
+        outcome,
+        armed_ns=course.armed_ns,
+        holds=course.holds,
+        held_ns=course.held_ns,
+        woken=course.woken,
+    )
 
 
 def _pause_before_next(outcome: Outcome) -> float:
@@ -223,14 +208,6 @@ def _pause_before_next(outcome: Outcome) -> float:
     if BUSY.encode() in reply:
         return _BUSY_S
     return _INTERRUPTED_S if INTERRUPTED.encode() in reply else 0
-
-
-def _sleep_until(due_ns: int) -> bool:
-    """Sleep; False when we came too late by more than half of the lead."""
-    left = due_ns - time.monotonic_ns()
-    if left > 0:
-        time.sleep(left / 1e9)
-    return time.monotonic_ns() - due_ns < WAKE_LEAD_NS // 2
 
 
 def _finer_sleeps() -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import struct
 import sys
 import time
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.attach.footing import Footing
 from snapshotter.attach.leftovers import clean, leftovers
+from snapshotter.attach.slot import Slot
 from snapshotter.errors import ProcessEndedError, TornReadError
 from snapshotter.outside.probe_point import lies_in_gil
 from snapshotter.outside.procfs import Syscall, waiting_on
@@ -30,8 +30,9 @@ from snapshotter.outside.syscalls import is_futex
 from snapshotter.outside.wake import WakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from snapshotter.attach.leftovers import Leftover
     from snapshotter.model import Identity
     from snapshotter.outside.memory import Memory
     from snapshotter.outside.probe_point import ProbePoint
@@ -44,16 +45,12 @@ __all__ = [
     "MainNow",
     "MainThread",
     "Verdict",
+    "activity",
+    "no_signals",
     "withdraw_leftovers",
 ]
 
 ARMED_AT_MOST_NS = 20_000_000
-# Bits of the eval breaker (pycore_ceval.h).
-_DROP_GIL = 1 << 0
-_SIGNALS = 1 << 1
-_CALLS = 1 << 2
-_ASYNC_EXCEPTION = 1 << 3
-_PLEASE_STOP = 1 << 5
 _POLL_S = 50e-6
 WAKE_LEAD_NS = 150_000
 """How long before the end of a sleep a request is laid down."""
@@ -80,6 +77,10 @@ class Verdict(StrEnum):
     """The interpreter is ending; a script would find its modules gone."""
     FOREIGN = "foreign"
     """A request that is not ours lies there; it is left alone."""
+    ENDED = "ended"
+    """The thread that was to be asked, or was asked, is no longer there."""
+    UNFIT = "unfit"
+    """Nothing was written: a request would not have started soon, or was not possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,29 @@ class Attempt:
     verdict: Verdict
     armed_ns: int
     armed_at_ns: int
+    thread: int | None = None
+    """Native id of the thread that was asked; None for the main thread."""
+    holds: int = 0
+    """How often it was held by ptrace, and for how long in all."""
+    held_ns: int = 0
+    problem: str | None = None
+    """Why not, where the verdict does not tell, one sentence."""
+
+
+def activity(point: ProbePoint, pid: int, tid: int) -> MainNow:
+    """Return what the thread at ``point`` does now: two system calls, one if it runs Python."""
+    if point.is_holding_gil():
+        return MainNow.PYTHON
+    waits = waiting_on(pid, tid)
+    if waits == "running":
+        return MainNow.RUNS
+    if (
+        isinstance(waits, Syscall)
+        and is_futex(waits)
+        and lies_in_gil(waits.arguments[0], point.gil_address)
+    ):
+        return MainNow.WAITS_FOR_GIL
+    return MainNow.BLOCKED
 
 
 class MainThread:
@@ -104,6 +128,7 @@ class MainThread:
         self._registered_at = main.address + runtime.offsets.interpreter_state_threads_main
         self._stock = stock
         self._wakes = WakeClock(runtime.pid, runtime.memory)
+        self._slot = Slot(runtime.memory, point)
         self._footing = Footing(runtime, point)
 
     def can_open_a_script(self, *, still: bool) -> bool:
@@ -114,19 +139,8 @@ class MainThread:
         return self._footing.is_sure(still=still)
 
     def now(self) -> MainNow:
-        """Return what it does now: one system call when it runs Python, two otherwise."""
-        if self._point.is_holding_gil():
-            return MainNow.PYTHON
-        waits = waiting_on(self._pid, self._pid)
-        if waits == "running":
-            return MainNow.RUNS
-        if (
-            isinstance(waits, Syscall)
-            and is_futex(waits)
-            and lies_in_gil(waits.arguments[0], self._point.gil_address)
-        ):
-            return MainNow.WAITS_FOR_GIL
-        return MainNow.BLOCKED
+        """Return what it does now."""
+        return activity(self._point, self._pid, self._pid)
 
     def holds_gil(self) -> bool:
         """Return whether it runs Python (or C code that keeps the GIL) now; one system call."""
@@ -146,20 +160,26 @@ class MainThread:
 
     def foreign_request(self) -> bytes | None:
         """Return the path of a request that lies there, None when there is none."""
-        return self._point.script_path() if self._point.is_pending() else None
+        return self._slot.waiting_request()
 
     def next_wake_ns(self) -> int | None:
         """Return the monotonic time at which its sleep ends by itself, None if unknown or never."""
         return self._wakes.next_wake_ns(self._pid)
 
     def ask(
-        self, driver_path: str, *, wake_ns: int | None = None, lie_ns: int | None = None
+        self,
+        driver_path: str,
+        *,
+        wake_ns: int | None = None,
+        lie_ns: int | None = None,
+        ring: Callable[[], None] | None = None,
     ) -> Attempt:
         """Arm a request and watch it until it starts or is withdrawn; never leaves it armed.
 
         ``wake_ns`` is the time just ahead at which the main thread wakes by itself. ``lie_ns``
         lets the request lie there for so long even if the main thread is blocked: the user asked
-        for it and knows that a signal may be lost.
+        for it and knows that a signal may be lost. ``ring`` is called when it lies there, and
+        wakes the main thread: the user asked for that, too.
         """
         if self._point.is_pending():
             return Attempt(Verdict.FOREIGN, 0, 0)
@@ -167,13 +187,15 @@ class MainThread:
             return Attempt(Verdict.ENDING, 0, 0)
         asleep_until = 0 if wake_ns is None else wake_ns + _WAKE_SLACK_NS
         # who waits for long may be interrupted
-        with _no_signals() if lie_ns is None else contextlib.nullcontext():
+        with no_signals() if lie_ns is None else contextlib.nullcontext():
             armed_at = time.monotonic_ns()
             until = armed_at + (ARMED_AT_MOST_NS if lie_ns is None else lie_ns)
-            if lie_ns is not None:
+            if lie_ns is not None or ring is not None:
                 asleep_until = until
             try:
-                self._arm(driver_path, stock=wake_ns is None)
+                self._arm(driver_path, stock=wake_ns is None and ring is None)
+                if ring is not None:
+                    ring()
                 started = self._await_start(until, asleep_until)
             finally:
                 # whatever happened, Ctrl-C included, nothing stays behind
@@ -185,20 +207,9 @@ class MainThread:
     def withdraw(self, path: bytes) -> bool:
         """Take a pending request for the script ``path`` back; True if it will never start.
 
-        A request for another script is left alone. CPython clears the flag before it copies the
-        path, and passes over an empty one: so the path goes first, and whoever still finds the
-        flag set then knows that nothing has started and nothing will.
+        A request for another script is left alone.
         """
-        try:
-            if not self._point.is_pending() or self._point.script_path() != path:
-                return False
-            self._memory.write(self._point.script_path_address, b"\0")
-            if not self._point.is_pending():
-                return False
-            self._memory.write(self._point.pending_address, struct.pack("<i", 0))
-        except TornReadError:
-            return False
-        return True
+        return self._slot.withdraw(path)
 
     def drop_empty_request(self) -> None:
         """Take back a request without a path: a withdrawal that was cut off in the middle."""
@@ -214,26 +225,9 @@ class MainThread:
                 # It looks the binary up by its path, and only under our own version's rules.
                 self._stock = False
             else:
-                self._break(0)  # it has stopped by now, perhaps
+                self._slot.nudge(stop=False)  # it has stopped by now, perhaps
                 return
-        point, memory = self._point, self._memory
-        memory.write(point.script_path_address, os.fsencode(driver_path) + b"\0")
-        memory.write(point.pending_address, struct.pack("<i", 1))
-        self._break(_PLEASE_STOP)
-
-    def _break(self, stop: int) -> None:
-        """Have the main thread stop at its next instruction that looks for such a wish.
-
-        What the target itself writes between our read and our write is lost. So all is wished
-        for that does no harm where there is nothing to do: a signal must not have to wait for the
-        next one. To give up the GIL is never wished for, that would hang without a taker; whoever
-        wants it asks again. Only one byte is written: those above it hold the instrumentation
-        version. (``sys.remote_exec`` writes back all eight as it has read them.)
-        """
-        address = self._point.eval_breaker_address
-        breaker = self._memory.read(address, 1)[0] & ~_DROP_GIL
-        wishes = stop | _SIGNALS | _CALLS | _ASYNC_EXCEPTION
-        self._memory.write(address, bytes([breaker | wishes]))
+        self._slot.lay_down(os.fsencode(driver_path))
 
     def _await_start(self, until: int, asleep_until: int) -> bool:
         """Return whether it started; False as soon as it has to be withdrawn."""
@@ -248,21 +242,44 @@ class MainThread:
         return True
 
 
-def withdraw_leftovers(main: MainThread, target: Identity) -> tuple[str, ...]:
+def withdraw_leftovers(
+    runtime: Runtime, main: MainThread | None, target: Identity
+) -> tuple[str, ...]:
     """Withdraw what a killed snapshotter left armed, remove its files, and return their paths.
 
     The caller must hold the lock that keeps other controllers out.
     """
-    main.drop_empty_request()
-    pending = main.foreign_request()
-    for spool in leftovers(target):
-        if pending is not None and pending.startswith(os.fsencode(f"{spool.path_in_target}/")):
+    left = leftovers(target)
+    if main is not None:
+        main.drop_empty_request()
+        pending = main.foreign_request()
+        if pending is not None and _is_of(left, pending):
             main.withdraw(pending)
+    if left and _lies_elsewhere(runtime, left):
+        # It does nothing when it starts, but must find its files. The next one removes them.
+        return ()
     return clean(target)
 
 
+def _is_of(spools: tuple[Leftover, ...], path: bytes) -> bool:
+    return any(path.startswith(os.fsencode(f"{spool.path_in_target}/")) for spool in spools)
+
+
+def _lies_elsewhere(runtime: Runtime, spools: tuple[Leftover, ...]) -> bool:
+    """Whether a request of these lies in another thread than the main one, or may do so."""
+    interpreter = runtime.main_interpreter()
+    try:
+        return any(
+            _is_of(spools, runtime.probe_point(interpreter, thread.address).script_path())
+            for thread in runtime.threads(interpreter)
+            if thread.pending and not thread.is_main
+        )
+    except TornReadError:
+        return True
+
+
 @contextlib.contextmanager
-def _no_signals() -> Iterator[None]:
+def no_signals() -> Iterator[None]:
     """Keep our own signals waiting: none may end us, or this thread's work, between two writes."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:

@@ -11,7 +11,7 @@ from snapshotter.cli.params import DURATION
 from snapshotter.cli.units import format_duration
 from snapshotter.errors import UsageError
 from snapshotter.model import ValueLevel
-from snapshotter.record.options import CaptureOptions, CarrierChoice
+from snapshotter.record.options import CaptureOptions, CarrierChoice, WakeChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ class CaptureGiven(TypedDict):
     max_pause: int
     patience: int | None
     carrier: str
+    wake: str | None
     yes: bool
 
 
@@ -72,7 +73,16 @@ def capture_arguments[F: Callable[..., object]](*, patience_help: str) -> Callab
             default=CarrierChoice.AUTO.value,
             show_default=True,
             help="The thread of the target that does the looking: a short-lived one of its own, "
-            "or the main thread.",
+            "or the main thread. any-thread: when the main thread is blocked, have another thread "
+            "start it, one that runs Python; ptrace holds that thread for under a millisecond, "
+            "the others go on.",
+        ),
+        click.option(
+            "--wake",
+            type=click.Choice([choice.value for choice in WakeChoice]),
+            help="loop: when the main thread waits in an idle asyncio loop, wake that through its "
+            "own self-pipe. For some 0.2 ms a request lies in the blocked main thread; a signal "
+            "that comes just then may be lost to the application.",
         ),
         click.option("--yes", is_flag=True, help="Answer the question of --values full with yes."),
     )
@@ -105,6 +115,7 @@ def capture_options(
         max_pause_ns=given["max_pause"],
         patience_ns=given["patience"] or patience_ns,
         carrier=CarrierChoice(given["carrier"]),
+        wake=None if given["wake"] is None else WakeChoice(given["wake"]),
         wait_inside_ns=wait_inside_ns,
     )
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SETTABLE", "load_settings"]
 
-_CAPTURE = {"locals", "values", "var", "max-pause", "patience", "carrier"}
+_CAPTURE = {"locals", "values", "var", "max-pause", "patience", "carrier", "wake"}
 
 SETTABLE: dict[str, frozenset[str]] = {
     "dump": frozenset(_CAPTURE),

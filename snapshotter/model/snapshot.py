@@ -239,6 +239,14 @@ class Capture:
     reply_bytes: int | None = None
     outside_ns: int | None = None
     """Controller time spent on the outside view."""
+    asked_thread: int | None = None
+    """Native id of the thread that was asked instead of the main one (``--carrier any-thread``)."""
+    holds: int | None = None
+    """How often ptrace held a thread for that."""
+    held_ns: int | None = None
+    """For how long, all holds together; None if none was held."""
+    woken: str | None = None
+    """"loop" when the idle event loop was woken to be asked (``--wake loop``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,11 @@ class TaskReader:
         shown = tuple(tasks[address] for address in addresses if address in tasks)
         return TasksSeen(len(addresses), shown)
 
+    def loop_of(self, thread: ThreadRef) -> int:
+        """Return the address of the event loop that runs in ``thread``, 0 if none is known."""
+        running = self._running((thread,))
+        return next(iter(running[1]), 0) if running else 0
+
     def _running(self, threads: Sequence[ThreadRef]) -> tuple[_Offsets, dict[int, int]] | None:
         """Return the offsets, and the thread that runs each loop."""
         offsets = self._offsets()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import marshal
 import posix
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["BUSY", "enter"]
 
 BUSY = "an earlier carrier is still at work"
+NO_THREAD = "no thread could be started"
 _READ_ONLY = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _WRITE_ONLY = posix.O_WRONLY | posix.O_TRUNC | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _LARGEST_REQUEST = 1 << 16
@@ -73,6 +75,10 @@ def _begin(request_path: str, space: dict[str, Any], handed_over: list[bool]) ->
             if is_foreign(error):
                 raise
             handed_over.clear()
+    if _thread._get_main_thread_ident() != tools["get_ident"]():  # type: ignore[attr-defined]  # noqa: SLF001
+        # one that was asked for a blocked main thread: it has work of its own
+        _reply(request, tools, failure(request, NO_THREAD))
+        return
     try:
         _reply(request, tools, run(request, tools, "main"))
     except Exception as error:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-__all__ = ["INTERRUPTED", "hand_on"]
+__all__ = ["INTERRUPTED", "LOST", "hand_on"]
 
 INTERRUPTED = "a signal came, and was handed on"
+LOST = ": if another thread raised it into the one that was asked, it may be lost"
 _TYPE: Any = ().__class__.__class__
 _PLAIN_FUNCTION: Any = (lambda: 0).__class__
 _BOUND_METHOD: Any = (lambda: 0).__get__(0).__class__
@@ -43,11 +44,16 @@ def hand_on(
     signals (and marks), True for those that have been sent; ``place`` is as in :mod:`.start`.
     """
     space = hand_on.__globals__
-    what = _collect(sys.exception(), (space, interrupted), held)
+    main = _thread.get_ident()
+    if main == _thread._get_main_thread_ident():  # type: ignore[attr-defined]  # noqa: SLF001
+        what = _collect(sys.exception(), (space, interrupted), held)
+    else:
+        # Signals are handled on the main thread only. Another thread may have raised this one,
+        # and nothing that we have could do so again.
+        what = _TYPE.__dict__["__name__"].__get__(_TYPE(sys.exception())) + LOST
     numbers = [number for number in held if not held[number]]
     if STARTED not in held:
         _tell(place[1], INTERRUPTED if numbers else what)
-    main = _thread.get_ident()
     start, send = _thread.start_new_thread, _signal.pthread_kill
     trip: Any = _thread.interrupt_main
     # its functions refer back to it; the builtins stay for a request that interrupts us

@@ -102,6 +102,7 @@ def _work_here(space: dict[str, Any], held: dict[int, bool], work: tuple[str, by
     signals = _signal
     empty = _empty
     restore = _SIG_SETMASK
+    is_main = _thread._get_main_thread_ident() == _thread.get_ident()  # type: ignore[attr-defined]  # noqa: SLF001
     # asked first, changed in the try: this function runs the handlers of signals just come
     before = signals.pthread_sigmask(_SIG_BLOCK, ())
     try:
@@ -111,7 +112,8 @@ def _work_here(space: dict[str, Any], held: dict[int, bool], work: tuple[str, by
     finally:
         try:
             empty(space)
-            for number in signals.sigpending():
+            # the signals of the main thread are none of another one's business
+            for number in signals.sigpending() if is_main else ():
                 handler = signals.getsignal(number)
                 is_code = handler is not None and ().__class__.__class__(handler) is not int
                 # only where Python code handles it: the others do not concern our frames

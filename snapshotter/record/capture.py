@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from snapshotter.attach.compilers import PROBE_FILENAME
 from snapshotter.attach.inject import Injector, Outcome
-from snapshotter.attach.namespaces import credentials, shares_our_view
+from snapshotter.attach.namespaces import credentials
 from snapshotter.attach.preflight import inside_problem
 from snapshotter.attach.process import identify, process_info, still_same
-from snapshotter.attach.protocol import MainThread, withdraw_leftovers
+from snapshotter.attach.protocol import withdraw_leftovers
 from snapshotter.attach.reply import InsideView, ReplyError, decode_reply
 from snapshotter.attach.request import Question, check_locals, check_variable
 from snapshotter.attach.spool import Spool
 from snapshotter.errors import ProcessEndedError, SnapshotterError, TornReadError
-from snapshotter.model import MainState
 from snapshotter.outside.memory import Memory
 from snapshotter.outside.origin import Origins
 from snapshotter.outside.procfs import thread_ids
@@ -28,6 +26,7 @@ from snapshotter.outside.view import OutsideReader
 from snapshotter.record.blocked import BlockedSince
 from snapshotter.record.details import DetailsSource
 from snapshotter.record.merge import Views, merge
+from snapshotter.record.reach import hopeless, ways_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Observer"]
 
-_NEVER = {
-    MainState.STOPPED: "the process is stopped",
-    MainState.ENDING: "the interpreter is ending: no safe point will come",
-    MainState.GONE: "there is no main thread any more",
-}
 _LOCK_POLL_S = 0.005
 
 
@@ -105,11 +99,13 @@ class Observer:
 
     def close(self) -> None:
         """Remove what was laid down for the target, once nothing of ours is armed."""
+        is_clear = True
         if self._injector is not None:
-            self._injector.settle()
+            is_clear = self._injector.settle()
             self._injector = None
         if self._spool is not None:
-            self._spool.remove()
+            if is_clear:
+                self._spool.remove()
             self._spool = None
         self._memory.close()
 
@@ -171,7 +167,7 @@ class Observer:
 
     def _inside(self, outside: OutsideView) -> tuple[InsideView | None, Outcome]:
         """Ask the target, unless something forbids it; the reason stands in the outcome."""
-        problem = _NEVER.get(outside.main)
+        problem = hopeless(self._runtime, self._options, outside.main)
         if problem is None:
             problem = inside_problem(self._runtime.pid, self._runtime)
         if problem is not None:
@@ -221,15 +217,12 @@ class Observer:
         if self._injector is not None:
             return self._injector
         runtime = self._runtime
-        point = runtime.main_probe_point()
-        if point is None:
-            raise SnapshotterError("there is no main thread any more")
-        main = MainThread(runtime, point, stock=_stock_works(runtime))
-        withdraw_leftovers(main, self._identity)
+        ways = ways_to(runtime, self._options, self._reader.codes)
+        withdraw_leftovers(runtime, ways.main, self._identity)
         owner = credentials(runtime.pid)
         self._spool = Spool.create(runtime.pid, self._identity, owner.uid, owner.gid)
         try:
-            injector = Injector(main, self._spool, is_at_work=self._carrier_at_work)
+            injector = Injector(ways, self._spool, is_at_work=self._carrier_at_work)
             injector.prepare(version=runtime.version, pid=runtime.pid, inner_pid=runtime.inner_pid)
         except BaseException:
             self._spool.remove()
@@ -274,13 +267,3 @@ class Observer:
 def _fragment(sentence: str) -> str:
     """Make a sentence fit behind a colon."""
     return (sentence[:1].lower() + sentence[1:]).removesuffix(".")
-
-
-def _stock_works(runtime: Runtime) -> bool:
-    """Whether ``sys.remote_exec`` can reach the main thread of interpreter 0 of this target."""
-    return (
-        runtime.version == sys.version_info[:2]
-        and not runtime.free_threaded
-        and sys.is_remote_debug_enabled()
-        and shares_our_view(runtime.pid)
-    )

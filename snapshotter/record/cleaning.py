@@ -27,9 +27,8 @@ def clean_up(pid: int | None = None) -> tuple[str, ...]:
         runtime = Runtime.attach(pid, memory)
         _keep_others_out(memory, pid)
         point = runtime.main_probe_point()
-        if point is None:  # Without a main thread no request can start any more.
-            return clean(identity)
-        return withdraw_leftovers(MainThread(runtime, point, stock=False), identity)
+        main = None if point is None else MainThread(runtime, point, stock=False)
+        return withdraw_leftovers(runtime, main, identity)
 
 
 def _keep_others_out(memory: Memory, pid: int) -> None:

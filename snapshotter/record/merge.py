@@ -258,6 +258,10 @@ def _capture(views: Views, threads: tuple[Thread, ...], missing: tuple[str, ...]
         missing=missing,
         probe=inside.probe if inside else None,
         reply_bytes=len(outcome.reply) if outcome.reply is not None else None,
+        asked_thread=outcome.thread,
+        holds=outcome.holds or None,
+        held_ns=outcome.held_ns if outcome.holds else None,
+        woken="loop" if outcome.woken else None,
         outside_ns=outside.duration_ns + (details.duration_ns if details else 0),
     )
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from snapshotter.model import ValueLevel
 
-__all__ = ["CaptureOptions", "CarrierChoice"]
+__all__ = ["CaptureOptions", "CarrierChoice", "WakeChoice"]
 
 
 class CarrierChoice(StrEnum):
@@ -16,6 +16,15 @@ class CarrierChoice(StrEnum):
     AUTO = "auto"
     THREAD = "thread"
     MAIN = "main"
+    ANY_THREAD = "any-thread"
+    """As AUTO; but where the main thread is blocked another one is asked, held by ptrace."""
+
+
+class WakeChoice(StrEnum):
+    """What may be woken to be asked."""
+
+    LOOP = "loop"
+    """The idle asyncio loop of the main thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +33,8 @@ class CaptureOptions:
 
     ``locals`` is ``app``, ``all``, ``none`` or comma-separated globs ``module:qualname:name``;
     ``variables`` are ``module:dotted.path``; ``wait_inside_ns`` keeps a request armed for longer
-    than is safe for the target's signals, on request only.
+    than is safe for the target's signals, on request only; ``wake`` likewise arms one just before
+    it wakes the main thread.
     """
 
     locals: str = "app"
@@ -34,3 +44,4 @@ class CaptureOptions:
     patience_ns: int = 1_000_000_000
     carrier: CarrierChoice = CarrierChoice.AUTO
     wait_inside_ns: int | None = None
+    wake: WakeChoice | None = None

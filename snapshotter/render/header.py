@@ -100,9 +100,29 @@ def capture_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
     costs += [f"armed for {duration(capture.armed_ns)}"] if capture.armed_ns else []
     costs += [f"carried by {_carrier(capture.carrier)}"] if capture.carrier else []
     yield Facts(costs)
+    yield from _special_ways(capture)
     selection = [f"values {capture.values}", f"locals {capture.locals}"]
     selection += [f"seen within {duration(capture.skew_ns)}"] if capture.skew_ns else []
     yield Facts(selection)
+
+
+def _special_ways(capture: Capture) -> Iterator[RenderableType]:
+    """Yield what was done, on request, to a process whose main thread was blocked."""
+    if capture.woken is not None:
+        yield line("its idle event loop was woken to be asked")
+    if capture.holds is None:
+        return
+    held = f"held by ptrace for {duration(capture.held_ns or 0)}"
+    if capture.asked_thread is None:
+        times = "" if capture.holds == 1 else f" in {count(capture.holds)} holds"
+        yield line(f"threads other than the main one were {held}{times}, to no avail")
+    elif capture.holds == 1:
+        yield line(f"asked through thread {capture.asked_thread}, which was {held}")
+    else:
+        yield line(
+            f"asked through thread {capture.asked_thread}; threads were {held}"
+            f" in {count(capture.holds)} holds"
+        )
 
 
 def pause_words(capture: Capture) -> Iterator[str]:

@@ -280,6 +280,10 @@ def _capture(group: Group) -> Capture:
         probe=group.maybe_text("probe"),
         reply_bytes=group.maybe_integer("reply_bytes"),
         outside_ns=group.maybe_integer("outside_ns"),
+        asked_thread=group.maybe_integer("asked_thread"),
+        holds=group.maybe_integer("holds"),
+        held_ns=group.maybe_integer("held_ns"),
+        woken=group.maybe_text("woken"),
     )
 
 

@@ -348,6 +348,10 @@ def _capture(capture: Capture) -> _Group:
         "probe": _maybe_text(capture.probe),
         "reply_bytes": capture.reply_bytes,
         "outside_ns": capture.outside_ns,
+        "asked_thread": capture.asked_thread,
+        "holds": capture.holds,
+        "held_ns": capture.held_ns,
+        "woken": _maybe_text(capture.woken),
     }
 
 

@@ -102,7 +102,8 @@ nil, or a group: `version`, `allocated_blocks`?, `modules`?, `recursion_limit`?,
 ### `capture`
 A group, how the snapshot was taken: `views` (array of texts), `complete`, `carrier`?, `slices`?,
 `pause_max_ns`?, `pause_total_ns`?, `delivery_ns`?, `armed_ns`?, `skew_ns`?, `main`, `main_detail`?,
-`locals`, `values`, `missing` (array of texts), `probe`?, `reply_bytes`?, `outside_ns`?.
+`locals`, `values`, `missing` (array of texts), `probe`?, `reply_bytes`?, `outside_ns`?,
+`asked_thread`?, `holds`?, `held_ns`?, `woken`?.
 
 ### `tick`
 nil, or a group: `sequence`, `due_at_ns`, `lateness_ns`.

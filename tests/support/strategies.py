@@ -254,6 +254,10 @@ _captures = st.builds(
     probe=_maybe_texts,
     reply_bytes=_maybe_counts,
     outside_ns=_maybe_counts,
+    asked_thread=_maybe_counts,
+    holds=_maybe_counts,
+    held_ns=_maybe_counts,
+    woken=_maybe_texts,
 )
 
 _ticks = st.builds(Tick, sequence=_counts, due_at_ns=_unix_ns, lateness_ns=_int64)

@@ -1,0 +1,209 @@
+"""The ways in which a request may reach the interpreter, tried one after the other.
+
+The main thread at a moment at which it runs Python; and, only if the user asked for it, a main
+thread whose idle event loop is woken, and other threads, which are held by ptrace meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from snapshotter.attach.protocol import WAKE_LEAD_NS, Attempt, MainNow, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snapshotter.attach.any_thread import OtherThreads
+    from snapshotter.attach.loop_bell import LoopBell
+    from snapshotter.attach.protocol import MainThread
+    from snapshotter.attach.request import Question
+    from snapshotter.attach.spool import Reply
+
+__all__ = ["Course", "Ways"]
+
+_EAGER_NS: Final = 300_000_000
+_EAGER_POLL_S: Final = 20e-6
+_PATIENT_POLL_S: Final = 250e-6
+_BACK_OFF_S: Final = 0.05
+_NEAR_NS: Final = 20_000_000
+"""How far ahead a wake-up is waited for."""
+_OTHERS_POLL_S: Final = 100e-6
+_LEAST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.05
+"""Between two holds of other threads; it grows."""
+
+_FOREIGN = "a request of another tool lies in the target and was left alone"
+_ASTRAY = (
+    "the main thread runs code without builtins (a namedtuple's constructor, exec), "
+    "from where CPython cannot open a script"
+)
+_IN_C = "the main thread kept the interpreter in C code"
+_ENDING = "the interpreter is ending: no safe point will come"
+_NO_MAIN = "there is no main thread that could be asked"
+_NOT_IN_TIME = "the main thread did not run Python in the time given"
+
+
+@dataclass(slots=True)
+class Course:
+    """One question on its way: what it is, and what it has cost so far."""
+
+    question: Question
+    driver_path: str
+    reply: Reply | None = None
+    problem: str = _NOT_IN_TIME
+    """Why there is no reply yet, one sentence."""
+    has_asked: bool = False
+    """Whether something was armed."""
+    armed_ns: int = 0
+    holds: int = 0
+    held_ns: int = 0
+    woken: bool = False
+
+    def add(self, attempt: Attempt) -> None:
+        """Count what an attempt cost."""
+        self.armed_ns += attempt.armed_ns
+        self.holds += attempt.holds
+        self.held_ns += attempt.held_ns
+
+    def has_begun_to_answer(self) -> bool:
+        """Return whether anything stands in the reply."""
+        return self.reply is not None and self.reply.size() > 0
+
+    def answer(self) -> bytes | None:
+        """Return the reply once it is complete."""
+        if self.reply is None or not self.has_begun_to_answer():
+            return None
+        data = self.reply.read()
+        return data if data.endswith(self.question.nonce) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """To whom a request may go, in this order."""
+
+    main: MainThread | None
+    """None where there is none any more."""
+    bell: LoopBell | None = None
+    """Wakes the event loop of the main thread, on request only."""
+    others: OtherThreads | None = None
+    """The other threads, on request only."""
+
+    def attempts(self, course: Course, until: int) -> Iterator[Attempt]:
+        """Ask again and again until ``until`` (monotonic); who takes one that started stops here.
+
+        What is tried on request only has the second half of the time.
+        """
+        now = time.monotonic_ns()
+        has_more = self.bell is not None or self.others is not None
+        first_until = now + (until - now) // 2 if has_more else until
+        course.problem = _NOT_IN_TIME
+        if self.main is None:
+            course.problem = _NO_MAIN
+        else:
+            yield from _through_main(self.main, course, first_until)
+            if self.bell is not None:
+                yield from _through_loop(self.main, self.bell, course)
+        if self.others is not None:
+            yield from _through_others(self.others, course, until)
+
+    def is_gone(self) -> bool:
+        """Return whether the process has ended, or become another program."""
+        one = self.main or self.others
+        return one is not None and one.is_gone()
+
+
+def _through_main(main: MainThread, course: Course, until: int) -> Iterator[Attempt]:
+    if main.foreign_request() is not None:
+        course.problem = _FOREIGN
+    for wake_ns in _chances(main, until):
+        if not main.can_open_a_script(still=wake_ns is not None):
+            course.problem = _ASTRAY
+            break
+        course.has_asked = True
+        attempt = main.ask(course.driver_path, wake_ns=wake_ns)
+        yield attempt
+        if attempt.verdict is Verdict.ENDING:
+            course.problem = _ENDING
+            break
+        if attempt.verdict is Verdict.FOREIGN:
+            course.problem = _FOREIGN
+            time.sleep(_BACK_OFF_S)
+        elif main.holds_gil():
+            course.problem = _IN_C
+            time.sleep(_BACK_OFF_S)
+
+
+def _chances(main: MainThread, until: int) -> Iterator[int | None]:
+    """Yield each moment in which the main thread runs Python, or is just about to.
+
+    None for the first kind, the time of waking for the second.
+    """
+    eager_until = time.monotonic_ns() + _EAGER_NS
+    while (now := time.monotonic_ns()) < until:
+        if main.holds_gil():
+            yield None
+            continue
+        wake = main.next_wake_ns()
+        if wake is not None and 0 <= wake - now <= _NEAR_NS:
+            if _sleep_until(wake - WAKE_LEAD_NS):
+                yield wake
+            continue
+        time.sleep(_EAGER_POLL_S if now < eager_until else _PATIENT_POLL_S)
+
+
+def _sleep_until(due_ns: int) -> bool:
+    """Sleep; False when we came too late by more than half of the lead."""
+    left = due_ns - time.monotonic_ns()
+    if left > 0:
+        time.sleep(left / 1e9)
+    return time.monotonic_ns() - due_ns < WAKE_LEAD_NS // 2
+
+
+def _through_loop(main: MainThread, bell: LoopBell, course: Course) -> Iterator[Attempt]:
+    """Wake the event loop."""
+    from snapshotter.attach.loop_bell import NoBellError  # noqa: PLC0415 -- start-up
+
+    if main.now() is not MainNow.BLOCKED or not main.can_open_a_script(still=True):
+        return
+    try:
+        with bell.rope() as ring:
+            course.has_asked = course.woken = True
+            attempt = main.ask(course.driver_path, ring=ring)
+    except NoBellError as error:
+        course.problem = f"{course.problem}, and its event loop was not woken: {error}"
+        return
+    yield attempt
+    if attempt.verdict is Verdict.FOREIGN:
+        course.problem = _FOREIGN
+    else:
+        course.problem = f"{course.problem}, not even when its event loop was woken"
+
+
+def _through_others(others: OtherThreads, course: Course, until: int) -> Iterator[Attempt]:
+    """Ask another thread that runs Python; it is held for that."""
+    why = "and no other thread ran Python either"
+    pause_s = _LEAST_PAUSE_S
+    while time.monotonic_ns() < until:
+        thread = others.find()
+        if thread is None:
+            time.sleep(_OTHERS_POLL_S)
+            continue
+        course.has_asked = True
+        attempt = others.ask(thread, course.driver_path)
+        yield attempt
+        why = f"and no other thread could be asked: {_why_not(attempt)}"
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+    course.problem = f"{course.problem}, {why}"
+
+
+def _why_not(attempt: Attempt) -> str:
+    if attempt.problem is not None:
+        return attempt.problem
+    words = {
+        Verdict.ENDED: "thread {} ended meanwhile",
+        Verdict.FOREIGN: "a request of another tool lies in thread {}",
+        Verdict.WITHDRAWN: "thread {} ran no Python in time",
+    }
+    return words.get(attempt.verdict, "thread {} was just about to wait").format(attempt.thread)
