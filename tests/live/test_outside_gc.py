@@ -11,6 +11,7 @@ from tests.support.targets import spawn
 
 pytestmark = pytest.mark.live
 
+MARGIN_NS = 200_000_000
 KNOWN = ("collections", "collected", "uncollectable")
 
 
@@ -69,3 +70,35 @@ def test_recent_collections_are_told_where_the_version_remembers_them(target_pyt
     young = [run for run in found.recent if run.generation == 0]
     assert young[0].collected is None
     assert all(run.collected is not None and run.collected >= 0 for run in young[1:])
+
+
+def test_recent_collections_are_those_that_the_callbacks_saw(target_python: str) -> None:
+    with spawn("gc_log.py", python=target_python) as target, details_of(target.pid) as details:
+        told = json.loads(target.stdout_text())
+        version = details.runtime.version
+        found = details.read("none").gc
+
+    assert found is not None
+    assert not found.enabled
+    for generation, wanted in zip(found.generations, told["stats"], strict=True):
+        assert {name: getattr(generation, name) for name in KNOWN} | generation.extra == wanted
+    assert [one.count for one in found.generations][1:] == told["count"][1:]
+    assert [one.threshold for one in found.generations] == [200, 3, 4]
+    if version < (3, 15):
+        assert found.recent == ()
+        return
+    for number, size in enumerate((11, 3, 3)):
+        runs = [run for run in told["runs"] if run[0] == number]
+        recent = [run for run in found.recent if run.generation == number]
+        assert len(recent) == min(size, len(runs)) > 1
+        for run, (_, collected, started_ns, stopped_ns) in zip(
+            recent, runs[-len(recent) :], strict=True
+        ):
+            # the callbacks are called within the run that they tell of, or right around it
+            assert abs(run.started_ns - started_ns) < MARGIN_NS
+            assert run.duration_ns <= stopped_ns - started_ns + MARGIN_NS
+            assert run.collected in {collected, None}
+            assert run.heap_objects > 0
+        assert all(run.collected is not None for run in recent[1:])
+    total = sum(one.extra["duration"] for one in found.generations)
+    assert sum(run.duration_ns for run in found.recent) / 1e9 <= total * 1.01

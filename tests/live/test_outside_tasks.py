@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -108,3 +109,30 @@ def test_asyncio_that_comes_late_is_found(target_python: str) -> None:
         target.wait_for(target.stdout_text)
         target.wait_for(lambda: len(details.read("none").tasks) == 2)
         assert "late" in {task.name for task in details.read("none").tasks}
+
+
+def test_families_of_tasks_are_what_each_loop_says_of_itself(target_python: str) -> None:
+    """Task groups, gathers, timeouts, shields and eager tasks, in the loops of two threads."""
+    with spawn("task_families.py", python=target_python) as target:
+        told = {
+            name: task
+            for loop in json.loads(target.stdout_text()).values()
+            for name, task in loop.items()
+        }
+        with details_of(target.pid) as details:
+            found = {task.name: task for task in details.read("none").tasks}
+
+    assert len(told) == 2 * 11
+    assert set(told) <= set(found)
+    assert len({found[name].loop for name in told}) == 2
+    for name, wanted in told.items():
+        task = found[name]
+        assert task.identity == wanted["identity"], name
+        assert [[frame.qualname, frame.lineno] for frame in task.frames] == wanted["stack"], name
+        assert task.state is TaskState.PENDING
+        assert task.waits_for == f"{wanted['waits']} {wanted['waits_identity']:#x}", name
+        thread_of = found[f"{name.split()[0]} group"].thread_ident
+        assert task.thread_ident == thread_of
+    for loop in ("first", "second"):
+        group = told[f"{loop} group"]
+        assert found[f"{loop} follower"].waits_for == f"Task {group['identity']:#x}"
