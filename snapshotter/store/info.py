@@ -54,7 +54,7 @@ class RecordingInfo:
     ) -> Self:
         """Return the information on a new recording of ``process``."""
         return cls(
-            target=replace(process.incarnation, host=""),  # the file does not keep it
+            target=replace(process.incarnation, host=""),  # the host stands beside it
             started_at_ns=started_at_ns,
             command=process.cmdline,
             host=process.host,
