@@ -21,19 +21,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Scrubber"]
 
+_MOST_TEXTS: Final = 10_000
+"""Threads that do the same hold the same texts."""
 _SMALLEST_CARD: Final = 10**12
 
 
 class Scrubber:
     """Decides at one level; remembers hidden texts to hide them wherever else they turn up."""
 
-    __slots__ = ("_known", "_names", "_pattern", "hides", "shapes")
+    __slots__ = ("_known", "_names", "_pattern", "_texts", "hides", "shapes")
 
     def __init__(self, level: ValueLevel) -> None:
         """Hide nothing at ``full``, secrets at ``scrubbed``, and all texts at ``shapes``."""
         self.hides = level is not ValueLevel.FULL
         self.shapes = level is ValueLevel.SHAPES
         self._names: dict[str, bool] = {}
+        self._texts: dict[str, bool] = {}
         self._known: dict[bytes, None] = {}
         self._pattern: re.Pattern[bytes] | None = None
 
@@ -48,7 +51,14 @@ class Scrubber:
 
     def hides_text(self, text: str) -> bool:
         """Whether a text, already cut, is hidden."""
-        return self.hides and text_is_secret(text)
+        if not self.hides:
+            return False
+        found = self._texts.get(text)
+        if found is None:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._texts.clear()
+            found = self._texts[text] = text_is_secret(text)
+        return found
 
     def hides_number(self, number: int) -> bool:
         """Whether an int is the number of a payment card."""
