@@ -33,6 +33,7 @@ SUBORDINATE = "0 100000 65536"
 ROOTLESS = f"0 {NOBODY} 1\n1 100000 65536"
 """A mapping as rootless Podman makes it for user nobody."""
 ALL = ("pid", "mnt", "user")
+VERSIONS = ["3.14", pytest.param("3.15", marks=pytest.mark.slow)]
 GENEROUS = ("--patience", "10s", "--max-pause", "50ms")
 """A machine under load must not cost values."""
 
@@ -133,6 +134,7 @@ def test_target_of_a_user_is_seen_whole_by_root_and_by_that_user(
         pytest.param(Cell(own=ALL, tmpfs=PRIVATE, map=SUBORDINATE, inner_uid=33), id="mapped user"),
     ],
 )
+@pytest.mark.parametrize("target_python", VERSIONS, indirect=True)
 def test_target_in_a_container_is_seen_whole_by_root(spec: Cell, target_python: str) -> None:
     with cell(spec, "at_work.py", python=target_python) as target:
         check_whole(dumped(target), target)
@@ -202,6 +204,7 @@ def own_interpreter(target_python: str, tmp_path: Path) -> Path:
     return Path(shutil.copy2(real, tmp_path / "bin" / real.name))
 
 
+@pytest.mark.parametrize("target_python", VERSIONS, indirect=True)
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
 def test_interpreter_that_is_gone_makes_no_difference(own_interpreter: Path, how: str) -> None:
     with spawn("at_work.py", python=str(own_interpreter)) as target:
