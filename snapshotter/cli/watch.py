@@ -281,4 +281,5 @@ def _summarize(tally: _Tally, directories: Mapping[int, Path]) -> None:
             str(path.parent if len(directories) > 1 else path) for path in directories.values()
         }
         missed = f", {tally.missed} missed" if tally.missed else ""
-        print_note(f"{tally.stored} snapshots{missed} in {' and '.join(sorted(places))}")
+        noun = "snapshot" if tally.stored == 1 else "snapshots"
+        print_note(f"{tally.stored} {noun}{missed} in {' and '.join(sorted(places))}")
