@@ -100,7 +100,7 @@ def change_sentences(diff: Diff, *, cwd: str | None = None) -> Iterator[Text]:
     yield from _tasks(diff)
     yield from _collector(diff)
     yield from _moved(diff, cwd)
-    yield from _locals(diff)
+    yield from _locals(diff, cwd)
 
 
 def _two_processes(diff: Diff) -> str:
@@ -279,9 +279,17 @@ def _from_to(change: ThreadChange, cwd: str | None) -> str:
     return f" and is back: {new}" if old == new else f": {old} -> {new}"
 
 
-def _locals(diff: Diff) -> Iterator[Text]:
+def _locals(diff: Diff, cwd: str | None) -> Iterator[Text]:
     changed = diff.changed_locals
     told = sum(each.frame is not None for each in diff.resizes)
-    if len(changed) > told:
-        frames = len({(id(each.thread), id(each.frame)) for each in changed})
-        yield sentence(f"{plural(len(changed), 'local')} changed in {plural(frames, 'frame')}")
+    if len(changed) <= told:
+        return
+    number = plural(len(changed), "local")
+    if len(changed) == 1:
+        frame = changed[0].frame
+        name = clip(sanitize(changed[0].name), _MAX_NAME)
+        yield sentence(f"{number} changed: {name} in {_place(frame, cwd)} {_call(frame)}")
+        return
+    frames = plural(len({(id(each.thread), id(each.frame)) for each in changed}), "frame")
+    names = [clip(sanitize(name), _MAX_NAME) for name in dict.fromkeys(c.name for c in changed)]
+    yield sentence(f"{number} changed in {frames}: {names_of(names)}")

@@ -50,3 +50,14 @@ def test_that_nothing_changed_is_said_after_who_is_stuck() -> None:
     assert "containers, tasks and figures is different" in output
     output = flat(rendered(diff_view(diff(replace(before, gc=None), after))))
     assert "containers, tasks and figures that were compared is different" in output
+
+
+def test_changed_locals_are_named() -> None:
+    output = flat(rendered(diff_view(diff(BEFORE, AFTER))))
+    assert "4 locals changed in 2 frames: position, self, items, batch" in output
+    before, after = (
+        replace(whole, threads=tuple(each for each in whole.threads if each.name == "parser-1"))
+        for whole in (BEFORE, AFTER)
+    )
+    output = flat(rendered(diff_view(diff(before, after))))
+    assert "1 local changed: position in orders/parse.py:41 tokens" in output
