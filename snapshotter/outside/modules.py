@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -26,7 +27,8 @@ _MOST_ENTRIES: Final = 20_000
 _MOST_THREADS: Final = 4_000
 _MOST_DIGITS: Final = 10
 _MOST_HINTS: Final = 1_000
-_MOST_INTERPRETERS: Final = 64
+_NAMES_BUDGET_NS: Final = 100_000_000
+"""For the interpreters after the main one."""
 
 type ThreadName = tuple[str | None, bool | None]
 """Name and daemon flag."""
@@ -118,7 +120,10 @@ class Modules:
             interpreters = self._runtime.interpreters()
         except TornReadError:
             return found
-        for interpreter in sorted(interpreters, key=lambda one: one.id)[:_MOST_INTERPRETERS]:
+        until_ns = time.monotonic_ns() + _NAMES_BUDGET_NS
+        for interpreter in sorted(interpreters, key=lambda one: one.id):
+            if time.monotonic_ns() > until_ns:
+                break
             with suppress(TornReadError):
                 found = self._names_in(interpreter.address, scrubber) | found
         return found
