@@ -172,11 +172,12 @@ def _request(request: int, tid: int, data: int = 0) -> None:
 def _why_not(tid: int, number: int) -> str:
     """Say what keeps us from holding a thread."""
     status = _status_of(tid)
-    tracer = status.get("TracerPid", "0")
+    tracer = int(status.get("TracerPid", "0"))
     if status.get("State", "X")[0] in "ZX":
         raise _ended(tid)
-    if tracer != "0":
-        return f"thread {tid} is held by another tool (process {tracer})"
+    if tracer:
+        process = _status_of(tracer).get("Tgid", tracer)  # it tells a thread of it
+        return f"thread {tid} is held by another tool (process {process})"
     if number == errno.EPERM:
         return f"the kernel does not let us hold thread {tid} with ptrace"
     return f"thread {tid} cannot be held with ptrace: {os.strerror(number).lower()}"

@@ -33,7 +33,7 @@ def rest() -> None:
         len(label)
 
 
-def block(way: str) -> None:
+def block(way: str, sleeper: threading.Thread) -> None:
     where = f"blocked in {way}"
     match way:
         case "sleep":
@@ -43,8 +43,6 @@ def block(way: str) -> None:
             lock.acquire()
             lock.acquire()
         case "join":
-            sleeper = threading.Thread(target=rest, daemon=True)
-            sleeper.start()
             sleeper.join()
     len(where)
 
@@ -61,7 +59,9 @@ def work(kind: str) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+    resting = threading.Thread(target=rest, daemon=True)
+    resting.start()
     for number, kind in enumerate(sys.argv[2:]):
         threading.Thread(target=work, args=(kind,), name=f"{kind}-{number}", daemon=True).start()
     os.write(int(os.environ["SNAP_READY_FD"]), b"ready\n")
-    block(sys.argv[1])
+    block(sys.argv[1], resting)

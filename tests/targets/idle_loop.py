@@ -1,6 +1,6 @@
 """An asyncio server that nobody talks to, in a loop of the kind that is asked for.
 
-``idle_loop.py [plain|uvloop|selector|other]``; it tells on request how often its loop went round.
+``idle_loop.py [plain|foreign|select|other]``; it tells on request how often its loop went round.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import selectors
 import signal
 import sys
 import threading
+from pathlib import Path
 
 
 class CountingSelector(selectors.EpollSelector):
@@ -26,6 +27,17 @@ class CountingSelector(selectors.EpollSelector):
         return found
 
 
+class ForeignLoop(asyncio.BaseEventLoop):
+    """A loop of another make, with its own way to wait and none to be woken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._selector = selectors.EpollSelector()
+
+    def _process_events(self, _: object) -> None:
+        pass
+
+
 async def serve() -> None:
     label = "idle server"
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
@@ -37,6 +49,7 @@ async def serve() -> None:
 
 
 async def idle() -> None:
+    os.write(int(os.environ["SNAP_READY_FD"]), b"ready\n")
     await asyncio.Event().wait()
 
 
@@ -45,19 +58,19 @@ def run(factory: type[asyncio.AbstractEventLoop] | None = None) -> None:
 
 
 def tell() -> None:
-    """Print the counters, and one descriptor less than are open, for each line of stdin."""
+    """Print the counters, and how many descriptors are open, for each line of stdin."""
     for _ in sys.stdin:
-        descriptors = len(os.listdir("/proc/self/fd"))
-        print(CountingSelector.waits, CountingSelector.events, descriptors, flush=True)
+        descriptors = len([*Path("/proc/self/fd").iterdir()])
+        told = f"{CountingSelector.waits} {CountingSelector.events} {descriptors}\n"
+        sys.stdout.write(told)
+        sys.stdout.flush()
 
 
 def main(kind: str) -> None:
     threading.Thread(target=tell, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-    if kind == "uvloop":
-        import uvloop
-
-        run(uvloop.new_event_loop)
+    if kind == "foreign":
+        asyncio.run(idle(), loop_factory=ForeignLoop)
     elif kind == "select":
         run(lambda: asyncio.SelectorEventLoop(selectors.SelectSelector()))
     elif kind == "other":
