@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.attach.footing import Footing
 from snapshotter.attach.leftovers import clean, leftovers
+from snapshotter.attach.priority import urgent
 from snapshotter.attach.slot import Slot
 from snapshotter.errors import ProcessEndedError, TornReadError
 from snapshotter.outside.probe_point import lies_in_gil
@@ -187,7 +188,7 @@ class MainThread:
             return Attempt(Verdict.ENDING, 0, 0)
         asleep_until = 0 if wake_ns is None else wake_ns + _WAKE_SLACK_NS
         # who waits for long may be interrupted
-        with no_signals() if lie_ns is None else contextlib.nullcontext():
+        with _promptly() if lie_ns is None else contextlib.nullcontext():
             armed_at = time.monotonic_ns()
             until = armed_at + (ARMED_AT_MOST_NS if lie_ns is None else lie_ns)
             if lie_ns is not None or ring is not None:
@@ -276,6 +277,13 @@ def _lies_elsewhere(runtime: Runtime, spools: tuple[Leftover, ...]) -> bool:
         )
     except TornReadError:
         return True
+
+
+@contextlib.contextmanager
+def _promptly() -> Iterator[None]:
+    """Let nothing come between us and the withdrawal: no signal of our own, no other thread."""
+    with no_signals(), urgent():
+        yield
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from snapshotter.attach.priority import urgent
 from snapshotter.attach.protocol import WAKE_LEAD_NS, Attempt, MainNow, Verdict
 
 if TYPE_CHECKING:
@@ -156,7 +157,8 @@ def _sleep_until(due_ns: int) -> bool:
     """Sleep; False when we came too late by more than half of the lead."""
     left = due_ns - time.monotonic_ns()
     if left > 0:
-        time.sleep(left / 1e9)
+        with urgent():
+            time.sleep(left / 1e9)
     return time.monotonic_ns() - due_ns < WAKE_LEAD_NS // 2
 
 

@@ -157,6 +157,7 @@ def _check_times(given: WatchGiven) -> None:
 
 def _watch(given: WatchGiven, targets: Targets) -> int:
     options = _options(given, len(targets.now()))
+    from snapshotter.attach.priority import modest  # noqa: PLC0415 -- start-up
     from snapshotter.cli.recordings import RecordingPlan, Recordings  # noqa: PLC0415 -- start-up
     from snapshotter.record.clock import SystemClock  # noqa: PLC0415 -- start-up
     from snapshotter.store.retention import Retention  # noqa: PLC0415 -- start-up
@@ -168,6 +169,7 @@ def _watch(given: WatchGiven, targets: Targets) -> int:
         directory=given["output"],
         several=targets.are_several,
     )
+    modest()  # whoever is watched for hours must not have to wait for us
     clock = SystemClock()
     recordings = Recordings(plan, clock)
     tally = _run(given, recordings, targets, clock)

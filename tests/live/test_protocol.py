@@ -211,11 +211,12 @@ while True: pass
     with spawn_source(source, python=target_python) as target:
         with Observer.open(target.pid, options) as observer:
             observer._prepared()  # which may take its time
-            when = threading.Timer(1.0, target.tell, ["go"])
+            told = threading.Event()
+            when = threading.Timer(1.0, lambda: (told.set(), target.tell("go")))
             when.start()
             inside = View.INSIDE in observer.capture().capture.views
             assert inside is (wait_ns is not None)
-            assert when.finished.is_set() is inside
+            assert told.is_set() is inside
             assert pending_call(target.pid) == 0
             when.join()
         assert target.stderr_text() == ""
