@@ -35,6 +35,7 @@ __all__ = [
     "examine",
     "inside_problem",
     "refusals",
+    "why_not_inside",
 ]
 
 _OK, _WARN, _FAIL = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL
@@ -78,6 +79,22 @@ def inside_problem(pid: int, runtime: Runtime) -> str | None:
     except SnapshotterError as error:
         return _fragment(error.message)
     return next((_fragment(check.sentence) for check in checks if check.status is _FAIL), None)
+
+
+def why_not_inside(pid: int, runtime: Runtime) -> str:
+    """Return the sentence of the first check that forbids a request; empty when none does."""
+    try:
+        facts = limits.Facts.read(pid)
+        checks = (
+            *(check(facts) for check in _VOLATILE),
+            *_check_runtime(pid, runtime),
+            _check_spool(pid),
+        )
+    except OSError:
+        return f"Process {pid} ended while it was looked at."
+    except SnapshotterError as error:
+        return error.message
+    return next((check.sentence for check in checks if check.status is _FAIL), "")
 
 
 def carrier_problem(pid: int) -> str | None:

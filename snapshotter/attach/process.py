@@ -11,20 +11,16 @@ import psutil
 
 from snapshotter.attach.cmdline import printable, read_cmdline
 from snapshotter.attach.container import container_of
-from snapshotter.attach.pythons import find_pythons, match_name, tree
 from snapshotter.errors import NoSuchProcessError, NotPermittedError, ProcessEndedError
 from snapshotter.model import Identity, ProcessInfo
 from snapshotter.outside.procfs import process_state, start_ticks
 
 __all__ = [
     "boot_id",
-    "find_pythons",
     "identify",
-    "match_name",
     "open_descriptors",
     "process_info",
     "still_same",
-    "tree",
 ]
 
 _AT_RANDOM = 25

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import pwd
 import re
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
+from snapshotter.attach.build import build_of
 from snapshotter.attach.cmdline import read_cmdline
-from snapshotter.attach.container import container_of
+from snapshotter.attach.container import container_of, runtime_of
 from snapshotter.attach.namespaces import credentials
+from snapshotter.attach.preflight import why_not_inside
 from snapshotter.errors import NoSuchProcessError, SnapshotterError
 from snapshotter.model.process import PythonProcess
 from snapshotter.outside.memory import Memory
-from snapshotter.outside.procfs import process_state
 from snapshotter.outside.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ __all__ = ["find_pythons", "is_python", "match_name", "tree"]
 
 _PROGRAM = re.compile(r"(?:lib)?python(\d(?:\.\d+)?)?")
 _LIBRARY = re.compile(rb"/libpython\d[^/]*\.so")
-_STATES = {"T": "It is stopped (SIGSTOP).", "t": "A debugger holds it."}
 
 
 def find_pythons() -> tuple[PythonProcess, ...]:
@@ -90,33 +91,41 @@ def _describe(pid: int) -> PythonProcess | None:
         cmdline = read_cmdline(pid)
     except OSError:
         return None
-    version, why = _examine(pid)
+    found = _examine(pid)
     return PythonProcess(
         pid=pid,
-        version=version or _version_in_name(pid),
+        version=found.version or _version_in_name(pid),
+        build=found.build,
         uid=uid,
         user=_user_name(uid),
         cmdline=cmdline,
         container=container_of(pid),
-        attachable=not why,
-        why=why,
+        container_runtime=runtime_of(pid),
+        attachable=not found.inside_why,
+        why=found.inside_why,
+        inside=not found.inside_why,
+        outside=not found.outside_why,
+        outside_why=found.outside_why,
     )
 
 
-def _examine(pid: int) -> tuple[str | None, str]:
-    """Return the version, and why no snapshot could be taken from inside."""
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    version: str | None = None
+    build: str | None = None
+    outside_why: str = ""
+    inside_why: str = ""
+
+
+def _examine(pid: int) -> _Findings:
+    """Return what its memory tells, and why not, one sentence for each view."""
     try:
         with Memory(pid) as memory:
             runtime = Runtime.attach(pid, memory)
-            version = runtime.version_text
-            enabled = runtime.main_interpreter().remote_debugging_enabled
+            why = why_not_inside(pid, runtime)
     except SnapshotterError as error:
-        return None, error.message
-    if runtime.free_threaded:
-        return version, "It is a free-threaded build: snapshots are from outside only."
-    if not enabled:
-        return version, "Remote debugging is switched off in it: snapshots are from outside only."
-    return version, _STATES.get(process_state(pid) or "", "")
+        return _Findings(outside_why=error.message, inside_why=error.message)
+    return _Findings(runtime.version_text, build_of(pid, runtime), inside_why=why)
 
 
 def _version_in_name(pid: int) -> str | None:

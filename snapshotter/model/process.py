@@ -78,7 +78,7 @@ class ProcessInfo:
 
 @dataclass(frozen=True, slots=True)
 class PythonProcess:
-    """A Python process of this machine, and whether a snapshot of it could be taken from inside."""
+    """A Python process of this machine, and which views of it a snapshot could have."""
 
     pid: int
     version: str | None
@@ -89,5 +89,16 @@ class PythonProcess:
     cmdline: tuple[str, ...]
     container: str | None
     attachable: bool
+    """The same as ``inside``."""
     why: str = ""
     """One sentence when it is not attachable."""
+    build: str | None = None
+    """"gil" or "free-threaded", with "debug" and "jit" behind it where they show."""
+    inside: bool = False
+    """Whether it could be asked: its values would come from its own interpreter."""
+    outside: bool = False
+    """Whether its memory could be read: stacks, and most values, whatever it does."""
+    outside_why: str = ""
+    """One sentence when it is not."""
+    container_runtime: str | None = None
+    """Such as "docker"; None when it runs in no container, or does not show whose."""

@@ -42,8 +42,16 @@ class PythonProcess(Protocol):
         """Its Python version, if it could be read."""
 
     @property
+    def build(self) -> str | None:
+        """Which build of CPython it is, in words."""
+
+    @property
+    def uid(self) -> int:
+        """Number of its user."""
+
+    @property
     def user(self) -> str:
-        """Its user."""
+        """Name of its user, or the number."""
 
     @property
     def cmdline(self) -> Sequence[str]:
@@ -54,9 +62,21 @@ class PythonProcess(Protocol):
         """Id of its container."""
 
     @property
-    def attachable(self) -> bool:
-        """Whether a snapshot of it can be taken."""
+    def container_runtime(self) -> str | None:
+        """Whose container it is."""
+
+    @property
+    def inside(self) -> bool:
+        """Whether it can be asked."""
 
     @property
     def why(self) -> str:
+        """Why not, one sentence."""
+
+    @property
+    def outside(self) -> bool:
+        """Whether its memory can be read."""
+
+    @property
+    def outside_why(self) -> str:
         """Why not, one sentence."""

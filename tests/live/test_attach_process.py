@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from snapshotter.attach.process import (
-    find_pythons,
-    identify,
-    match_name,
-    open_descriptors,
-    process_info,
-    still_same,
-    tree,
-)
+from snapshotter.attach.process import identify, open_descriptors, process_info, still_same
+from snapshotter.attach.pythons import find_pythons, match_name, tree
 from snapshotter.errors import NoSuchProcessError, ProcessEndedError
 from tests.support.puppet import NOBODY, Puppet, puppet
 from tests.support.targets import spawn, spawn_source, wait_until
@@ -127,15 +120,35 @@ def test_pythons_are_found_with_version_and_user(target_python: str) -> None:
         assert process.version == doll.get("sys.version.split()[0]")
         assert process.user == doll.get("__import__('pwd').getpwuid(os.getuid()).pw_name")
         assert (process.attachable, process.why) == (True, "")
+        assert (process.inside, process.outside, process.outside_why) == (True, True, "")
+        assert process.build == "gil"
         assert os.getpid() not in found
 
 
 def test_python_that_refuses_is_found_with_the_reason() -> None:
     with puppet(env={"PYTHON_DISABLE_REMOTE_DEBUG": "1"}) as doll:
         (process,) = (process for process in find_pythons() if process.pid == doll.pid)
-    assert not process.attachable
+    assert (process.attachable, process.inside, process.outside) == (False, False, True)
     assert "switched off" in process.why
     assert process.version is not None
+
+
+def test_jit_that_compiles_is_told() -> None:
+    loop = "def f(n):\n for i in range(n): n + i % 7\nfor _ in range(200): f(5000)"
+    with puppet(env={"PYTHON_JIT": "1"}) as doll:
+        doll.run(f"exec({loop!r})")
+        if not doll.get("getattr(sys, '_jit', None) and sys._jit.is_enabled()"):
+            pytest.skip("the interpreter has no JIT")
+        (process,) = (process for process in find_pythons() if process.pid == doll.pid)
+    assert process.build == "gil jit"
+
+
+def test_process_that_no_request_may_be_sent_to_is_listed_with_the_reason(doll: Puppet) -> None:
+    doll.run("resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))")
+    doll.run("signal.signal(signal.SIGXFSZ, signal.SIG_DFL)")
+    (process,) = (process for process in find_pythons() if process.pid == doll.pid)
+    assert (process.inside, process.outside) == (False, True)
+    assert "SIGXFSZ" in process.why
 
 
 @needs_root
@@ -147,7 +160,8 @@ def test_python_of_another_user_is_found_by_root(doll: Puppet) -> None:
 
 ASK_AS_NOBODY = """
 import os, sys
-from snapshotter.attach.process import find_pythons, identify
+from snapshotter.attach.process import identify
+from snapshotter.attach.pythons import find_pythons
 from snapshotter.errors import NotPermittedError
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 (process,) = (p for p in find_pythons() if p.pid == int(sys.argv[1]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snapshotter.attach.container import from_cgroup, from_mounts
+from snapshotter.attach.container import from_cgroup, from_mounts, runtime_in
 
 ID = "4f0c8b2d11aa" + "0123456789abcdef" * 3 + "0123"
 OTHER = "f" * 64
@@ -46,3 +46,26 @@ def test_container_is_found_by_what_its_runtime_mounted() -> None:
 @pytest.mark.parametrize("source", [f"/home/{ID}/x", "/etc/hostname"])
 def test_other_mounts_say_nothing(source: str) -> None:
     assert from_mounts(f"5 6 254:1 {source} /data rw - ext4 /dev/vda rw\n") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"0::/docker/{ID}", "docker"),
+        (f"0::/system.slice/docker-{ID}.scope", "docker"),
+        (f"0::/kubepods.slice/cri-containerd-{ID}.scope", "containerd"),
+        (f"0::/kubepods.slice/crio-{ID}.scope", "cri-o"),
+        (f"0::/machine.slice/libpod-{ID}.scope/container", "podman"),
+        (f"0::/kubepods/besteffort/pod1d5f-2a/{ID}", "kubernetes"),
+        ("0::/lxc.payload.web/init.scope", "lxc"),
+        ("0::/machine.slice/systemd-nspawn@web.service", "systemd-nspawn"),
+        (f"5 6 0:1 /var/lib/docker/containers/{ID}/hosts /etc/hosts rw - ext4 d rw", "docker"),
+        (f"5 6 0:1 /containers/storage/overlay-containers/{ID}/hosts /etc/hosts rw", "podman"),
+        ("5 6 0:1 /var/lib/kubelet/pods/1d5f/etc-hosts /etc/hosts rw", "kubernetes"),
+        ("0::/system.slice/docker.service", None),
+        ("0::/user.slice/user-1000.slice/session-2.scope", None),
+        ("0::/", None),
+    ],
+)
+def test_runtime_is_known_by_its_paths(text: str, expected: str | None) -> None:
+    assert runtime_in(text) == expected

@@ -58,8 +58,13 @@ class Process:
     user: str = HOSTILE
     cmdline: tuple[str, ...] = (HOSTILE, HOSTILE)
     container: str | None = HOSTILE
-    attachable: bool = False
+    uid: int = 0
+    build: str | None = HOSTILE
+    container_runtime: str | None = HOSTILE
+    inside: bool = False
     why: str = HOSTILE
+    outside: bool = False
+    outside_why: str = HOSTILE
 
 
 def _live() -> RenderableType:

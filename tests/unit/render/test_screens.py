@@ -401,13 +401,24 @@ def test_doctor_says_what_failed_and_how_to_mend_it() -> None:
 
 
 def test_ps_tells_why_a_process_cannot_be_attached() -> None:
-    able = Process(4121, "3.14.8", "www", ("/usr/bin/python3", "/app/bin/gunicorn", "a:b"), None,
-                   attachable=True, why="")  # fmt: skip
-    old = Process(9, "3.11.2", "root", ("python3", "-m", "http.server"), None, why="It is too old.")
-    output = rendered(processes_view([able, old]))
-    assert "gunicorn a:b" in output
-    assert "2 processes, 1 attachable" in output
-    assert "9: It is too old." in output
+    server = ("/usr/bin/python3", "/app/bin/gunicorn", "a:b")
+    off = Process(11, "3.14.8", "7", server, None, uid=7, build="gil", outside=True,
+                  why="It is switched off.", outside_why="")  # fmt: skip
+    able = replace(off, pid=4121, user="www", uid=33, build="gil jit", inside=True, why="",
+                   container="4f0c8b2d11aa00", container_runtime="docker")  # fmt: skip
+    old = replace(off, pid=9, version="3.11", build=None, outside=False, why="It is.",
+                  outside_why="It is too old.")  # fmt: skip
+    older = replace(old, pid=10)
+    output = rendered(processes_view([able, old, older, off]), 160)
+    for words in (
+        "4121  3.14.8 gil jit  www 33  yes     yes      docker 4f0c8b2d11aa  gunicorn a:b",
+        "11  3.14.8 gil      7       no      yes",
+        "4 processes: 1 can be asked from inside, 2 read from outside",
+        "9, 10: It is too old.",
+        "11: It is switched off.",
+    ):
+        assert words in output
+    assert "It is." not in output
     assert "No Python process" in rendered(processes_view([]))
 
 
