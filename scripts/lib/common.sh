@@ -5,15 +5,17 @@ say() { printf '%s\n' "$*" >&2; }
 
 # One sentence that names the cause and the next step, then stop.
 die() {
-  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  printf 'scripts/%s: %s\n' "${0##*/}" "$*" >&2
   exit 1
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# A tilde of its own: it is known also where HOME is not set.
+home_dir=~
 # Outside the checkout, so that a second clean clone downloads nothing.
 # shellcheck disable=SC2034 # the files that source this one use it
-cache_dir="${XDG_CACHE_HOME:-$(echo ~)/.cache}/snapshotter"
+cache_dir="${XDG_CACHE_HOME:-${home_dir}/.cache}/snapshotter"
 mkdir -p "${cache_dir}" 2>/dev/null ||
   die "cannot write to ${cache_dir}; set XDG_CACHE_HOME to a folder that you may write to"
 
