@@ -11,7 +11,7 @@ from pathlib import Path
 
 from snapshotter.attach.namespaces import Namespace, same_namespace, status_fields
 
-__all__ = ["has_capability", "may_write", "refusal"]
+__all__ = ["has_capability", "may_write", "refusal", "security_label"]
 
 _CAP_SYS_PTRACE = 19
 _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
@@ -97,12 +97,18 @@ def _despite_capability(pid: int) -> tuple[str, str]:
     return _security_module(pid)
 
 
-def _security_module(pid: int) -> tuple[str, str]:
+def security_label(pid: int) -> str | None:
+    """Return what a security module calls a process; None when none confines it."""
     try:
         label = Path(f"/proc/{pid}/attr/current").read_text(encoding="utf-8").strip("\0\n")
     except OSError, UnicodeDecodeError:
-        label = ""
-    shown = f" (its label is {label})" if label and label != "unconfined" else ""
+        return None
+    return None if label in {"", "unconfined"} else label
+
+
+def _security_module(pid: int) -> tuple[str, str]:
+    label = security_label(pid)
+    shown = f" (its label is {label})" if label else ""
     return (
         f"The kernel does not allow it; a security module may forbid it{shown}.",
         "Look for a denial in: sudo dmesg | grep -iE 'apparmor|avc'",

@@ -16,6 +16,12 @@ from snapshotter.attach.namespaces import Namespace, credentials, inner_pid, sam
 from snapshotter.attach.permission import may_write, refusal
 from snapshotter.attach.places import find_place
 from snapshotter.attach.process import identify
+from snapshotter.attach.surroundings import (
+    check_container,
+    check_security_module,
+    check_user,
+    sandbox_of,
+)
 from snapshotter.errors import NotPermittedError, SnapshotterError, TornReadError
 from snapshotter.model import MainState
 from snapshotter.model.checks import Check, CheckStatus, Report
@@ -126,9 +132,14 @@ def _examine(pid: int) -> Iterator[Check]:
             yield Check("python", _OK, f"It runs CPython {runtime.version_text}.")
             yield from _check_runtime(pid, runtime)
     except SnapshotterError as error:
-        yield Check("python", _FAIL, error.message, error.hint)
+        sandbox = sandbox_of(pid)
+        fix = f"It is {sandbox}: run snap inside of it." if sandbox else error.hint
+        yield Check("python", _FAIL, error.message, fix)
         return
+    yield check_user(pid)
     yield _check_namespaces(pid)
+    yield check_container(pid)
+    yield check_security_module(pid)
     facts = limits.Facts.read(pid)
     for check in (*_VOLATILE, limits.check_thread):
         yield check(facts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -17,6 +16,7 @@ from snapshotter.attach.cmdline import read_cmdline
 from snapshotter.attach.container import container_of, runtime_of
 from snapshotter.attach.namespaces import credentials
 from snapshotter.attach.preflight import why_not_inside
+from snapshotter.attach.surroundings import user_name
 from snapshotter.errors import NoSuchProcessError, SnapshotterError
 from snapshotter.model.process import PythonProcess
 from snapshotter.outside.memory import Memory
@@ -97,7 +97,7 @@ def _describe(pid: int) -> PythonProcess | None:
         version=found.version or _version_in_name(pid),
         build=found.build,
         uid=uid,
-        user=_user_name(uid),
+        user=user_name(uid),
         cmdline=cmdline,
         container=container_of(pid),
         container_runtime=runtime_of(pid),
@@ -167,10 +167,3 @@ def _first_argument(pid: int) -> str:
 
 def _base(path: str) -> str:
     return path.rpartition("/")[2]
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

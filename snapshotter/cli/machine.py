@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snapshotter.attach.container import container_of, runtime_of
 from snapshotter.attach.leftovers import leftovers
 from snapshotter.attach.pythons import find_pythons
 from snapshotter.model.checks import Check, CheckStatus
@@ -29,6 +30,7 @@ def machine_checks() -> tuple[Check, ...]:
 def _checks() -> Iterator[Check]:
     yield _python()
     yield _permission()
+    yield _container()
     yield from _processes()
     yield _leftovers()
 
@@ -57,6 +59,18 @@ def _permission() -> Check:
         CheckStatus.FAIL,
         f"The kernel lets us look at child processes only (Yama ptrace_scope is {scope}).",
         "sudo snap …, or: sudo sysctl kernel.yama.ptrace_scope=0",
+    )
+
+
+def _container() -> Check:
+    runtime = runtime_of(os.getpid())
+    if runtime is None and container_of(os.getpid()) is None:
+        return Check("container", CheckStatus.OK, "We run in no container.")
+    return Check(
+        "container",
+        CheckStatus.OK,
+        f"We run in a container{f' of {runtime}' if runtime else ''}: "
+        "only processes of its pid namespace are to be seen.",
     )
 
 

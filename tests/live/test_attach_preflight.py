@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -208,6 +209,28 @@ def test_namespaces_are_named(doll: Puppet) -> None:
     assert check(doll.pid, "namespaces").sentence == "It lives in our namespaces."
     doll.run("os.unshare(os.CLONE_NEWNS)")
     assert "another namespace of this kind: mount" in check(doll.pid, "namespaces").sentence
+
+
+@needs_root
+def test_user_and_how_we_may_look_at_it_are_told(doll: Puppet) -> None:
+    assert "CAP_SYS_PTRACE" in check(doll.pid, "user").sentence
+    doll.become(NOBODY)
+    sentence = check(doll.pid, "user").sentence
+    assert "user nobody (65534), group 65534, and is not dumpable" in sentence
+    doll.run("assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0")
+    assert "not dumpable" not in check(doll.pid, "user").sentence
+
+
+def test_tracer_is_named(doll: Puppet) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.ptrace(0x4206, doll.pid, None, None) == 0  # PTRACE_SEIZE: it goes on running
+    try:
+        found = check(doll.pid, "state")
+        assert found.status is CheckStatus.WARN
+        assert f"Process {os.getpid()} traces it" in found.sentence
+    finally:
+        libc.ptrace(0x4207, doll.pid, None, None)
+        wait_until(lambda: check(doll.pid, "state").status is not CheckStatus.WARN)
 
 
 ASK = """
