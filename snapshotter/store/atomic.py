@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from snapshotter.errors import StorageError, UsageError
 from snapshotter.store.names import is_unfinished, unfinished_name
+from snapshotter.store.privacy import check_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,13 +75,14 @@ def atomic_file(path: Path, *, overwrite: bool = False, tidy: bool = True) -> It
 def make_directory(path: Path) -> None:
     """Create ``path`` and its parents where they are missing, for us only.
 
-    Raises StorageError.
+    Raises StorageError, and UsageError where others could put something else in its place.
     """
     try:
-        missing = [path, *path.parents]
+        missing = [each for each in (path, *path.parents) if not each.is_dir()]
+        if missing:
+            check_parent(missing[-1].parent)
         for directory in reversed(missing):
-            if not directory.is_dir():
-                directory.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+            directory.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
     except OSError as error:
         raise storage_error(path, error) from error
 

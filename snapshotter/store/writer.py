@@ -18,6 +18,7 @@ from snapshotter.store.atomic import (
 from snapshotter.store.encode import encode
 from snapshotter.store.info import RecordingInfo, read_info, write_info
 from snapshotter.store.names import INFO_NAME, DumpName, dump_files
+from snapshotter.store.privacy import check_own
 from snapshotter.store.retention import Kept, Retention, free_space, to_remove
 
 if TYPE_CHECKING:
@@ -63,13 +64,14 @@ class RecordingWriter:
     ) -> Self:
         """Begin the recording ``directory``, or continue it when it is of the same incarnation.
 
-        Raises UsageError when the directory holds anything else, or another writer's recording;
-        StorageError when it cannot be written; UnreadableFileError when its ``recording.json``
-        makes no sense.
+        Raises UsageError when the directory holds anything else, or another writer's recording,
+        or is not ours alone to write; StorageError when it cannot be written; UnreadableFileError
+        when its ``recording.json`` makes no sense.
         """
         make_directory(directory)
         lock = _lock(directory)
         try:
+            check_own(lock, directory)
             remove_unfinished(directory)
             writer = cls(directory, _continued(directory, info), lock)
             writer.retention = retention or Retention()

@@ -341,3 +341,50 @@ def test_kill_in_the_middle_loses_nothing_that_was_written(tmp_path: Path, round
 
     assert recording.skipped == ()
     assert len(recording.snapshots) >= len(told)
+
+
+class TestPrivacy:
+    @pytest.mark.parametrize("bits", [0o770, 0o757, 0o777, 0o1777])
+    def test_directory_that_others_can_write_into_is_refused(
+        self, tmp_path: Path, bits: int
+    ) -> None:
+        directory = tmp_path / "recording"
+        directory.mkdir()
+        directory.chmod(bits)
+
+        with pytest.raises(UsageError) as error:
+            RecordingWriter.create(directory, info())
+        assert error.value.slug == "unsafe-directory"
+        assert error.value.hint.endswith(f"chmod go-w {directory}")
+        assert names(directory) == []
+        directory.chmod(0o700)
+        RecordingWriter.create(directory, info()).close()
+
+    def test_recording_that_others_were_let_into_is_not_continued(self, tmp_path: Path) -> None:
+        RecordingWriter.create(tmp_path / "recording", info()).close()
+        (tmp_path / "recording").chmod(0o720)
+
+        with pytest.raises(UsageError, match="Others can write into"):
+            RecordingWriter.create(tmp_path / "recording", info())
+
+    def test_place_where_everybody_can_replace_it_is_refused(self, tmp_path: Path) -> None:
+        shared = tmp_path / "shared"
+        shared.mkdir()
+        shared.chmod(0o777)
+
+        with pytest.raises(UsageError, match="Everybody can replace"):
+            RecordingWriter.create(shared / "one" / "recording", info())
+        assert names(shared) == []
+        shared.chmod(0o1777)
+        RecordingWriter.create(shared / "one" / "recording", info()).close()
+        assert mode(shared / "one") == 0o700
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory away")
+    def test_directory_of_somebody_else_is_refused(self, tmp_path: Path) -> None:
+        directory = tmp_path / "recording"
+        directory.mkdir(mode=0o700)
+        os.chown(directory, 65534, 65534)
+
+        with pytest.raises(UsageError, match="belongs to user 65534"):
+            RecordingWriter.create(directory, info())
+        assert names(directory) == []
