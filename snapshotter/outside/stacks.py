@@ -46,6 +46,7 @@ __all__ = ["StackReader"]
 
 _LOOKS = 3
 _LONGEST_PAUSE_BETWEEN_LOOKS_NS = 3_000
+_TRIES_WITH_PLACES = 4
 _TRIES_AT_ONCE = 12
 """Then a sleep: the thread may share its CPU with us."""
 _LONGEST_SLEEP_NS = 300_000
@@ -110,8 +111,9 @@ class StackReader:
                     if tries > 1:
                         self._raise_moving(thread)
                     raise
+            if tries % _TRIES_WITH_PLACES == 0:
+                apart.clear()  # coroutines come and go: then they are no longer the right ones
             if tries % _TRIES_AT_ONCE == 0:
-                apart.clear()  # perhaps they are no longer the right ones
                 longest_ns = min(_LONGEST_SLEEP_NS, left_ns)
                 time.sleep(random.uniform(0, longest_ns) / 1e9)  # noqa: S311 - jitter
 
