@@ -13,7 +13,7 @@ from snapshotter.attach.namespaces import Namespace, same_namespace, status_fiel
 
 __all__ = ["has_capability", "may_write", "refusal", "security_label"]
 
-_CAP_SYS_PTRACE = 19
+_CAP_DAC_OVERRIDE, _CAP_SYS_PTRACE = 1, 19
 _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 
 
@@ -35,7 +35,7 @@ def refusal(pid: int) -> tuple[str, str]:
     """Return the likeliest reason why we may not, a sentence, and what to do about it."""
     ours, theirs = status_fields(os.getpid()), status_fields(pid)
     if has_capability(ours, _CAP_SYS_PTRACE):
-        return _despite_capability(pid)
+        return _despite_capability(pid, ours, theirs)
     if os.geteuid() == 0:
         return (
             "We are root without the capability CAP_SYS_PTRACE, as is usual in a container.",
@@ -86,7 +86,13 @@ def _as_plain_user(pid: int, ours: dict[str, str], theirs: dict[str, str]) -> st
     return None
 
 
-def _despite_capability(pid: int) -> tuple[str, str]:
+def _despite_capability(pid: int, ours: dict[str, str], theirs: dict[str, str]) -> tuple[str, str]:
+    uid = theirs["Uid"].split()[1]
+    if uid != ours["Uid"].split()[3] and not has_capability(ours, _CAP_DAC_OVERRIDE):
+        return (
+            "We lack the capability CAP_DAC_OVERRIDE, to open files of another user's process.",
+            f"Add the capabilities DAC_OVERRIDE and CHOWN, or run snap as user {uid}.",
+        )
     if _yama_scope() == "3":
         return "The kernel forbids this to everybody (Yama ptrace_scope is 3).", "Only a reboot."
     if not same_namespace(pid, Namespace.USER):

@@ -25,7 +25,9 @@ from snapshotter.attach.namespaces import (
     open_directory,
     open_root,
     same_namespace,
+    status_fields,
 )
+from snapshotter.attach.permission import has_capability
 from snapshotter.errors import NotPermittedError
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ __all__ = ["MIN_FREE_BYTES", "Place", "actor_for", "candidates", "find_place", "
 MIN_FREE_BYTES = 16 << 20
 """Below this much free space no spool is made: a full file system hurts its other users."""
 
+_CAP_CHOWN = 0
 _MIN_FREE_FILES = 16
 # File systems that answer from this machine's memory or disks: no server and no user's program
 # (NFS, FUSE) can keep the controller, or the target's main thread, waiting for ever.
@@ -114,6 +117,12 @@ def find_place(pid: int, target_uid: int) -> Place:
     try:
         actor = actor_for(pid)
         owner_uid = os.geteuid() if actor is None else actor.uid
+        if target_uid != owner_uid and not has_capability(status_fields(os.getpid()), _CAP_CHOWN):
+            raise NotPermittedError(
+                f"No file can be given to user {target_uid} without the capability CAP_CHOWN.",
+                hint=f"Add the capability CHOWN, or run snap as user {target_uid}.",
+                slug="no-spool",
+            )
         for path in candidates(target_uid, owner_uid=owner_uid):
             found = _examine(root_fd, path, actor, target_uid=target_uid)
             if isinstance(found, Place):

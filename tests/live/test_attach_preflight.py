@@ -245,16 +245,20 @@ elif sys.argv[3] == "capless":
     libc = ctypes.CDLL(None)
     assert libc.capget(head, data) == 0
     words = bytearray(data.raw)
-    for at in (0, 4):  # CAP_SYS_PTRACE out of the effective and the permitted ones
-        words[at + 2] &= ~(1 << 3) & 0xff
+    for number in map(int, sys.argv[4].split(",")):
+        for at in (0, 4):  # out of the effective and the permitted ones
+            words[at + number // 8] &= ~(1 << number % 8) & 0xff
     assert libc.capset(head, ctypes.create_string_buffer(bytes(words), 24)) == 0
 print(json.dumps([[c.name, c.status, c.sentence, c.fix] for c in examine(int(sys.argv[1])).checks]))
 """
 
 
-def ask_as(user: str, detail: str, pid: int) -> list[str]:
-    """Return the last check that another user gets to see."""
-    command = [sys.executable, "-c", ASK, str(pid), user, detail]
+SYS_PTRACE, DAC_OVERRIDE, CHOWN = "19", "1", "0"
+
+
+def ask_as(user: str, detail: str, pid: int, *, without: str = SYS_PTRACE) -> list[str]:
+    """Return the last check that another user, or root without capabilities, gets to see."""
+    command = [sys.executable, "-c", ASK, str(pid), user, detail, without]
     output = subprocess.run(command, stdout=-1, check=True).stdout
     last: list[str] = json.loads(output)[-1]
     return last
@@ -285,6 +289,26 @@ def test_process_of_the_same_user_may_be_asked(doll: Puppet) -> None:
     doll.become(NOBODY)
     doll.run("assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0")
     assert ask_as("nobody", str(NOBODY), doll.pid)[0] == "leftovers"
+
+
+@needs_root
+def test_root_without_rights_over_files_is_told_how_to_get_them(doll: Puppet) -> None:
+    doll.become(NOBODY)
+    # Else its files in /proc belong to root.
+    doll.run("assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0")
+    sentence, fix = ask_as("root", "capless", doll.pid, without=f"{DAC_OVERRIDE},{CHOWN}")[2:]
+    assert "CAP_DAC_OVERRIDE" in sentence
+    assert "DAC_OVERRIDE and CHOWN" in fix
+
+
+@needs_root
+def test_root_that_may_give_no_file_away_is_told(doll: Puppet) -> None:
+    doll.become(NOBODY)
+    command = [sys.executable, "-c", ASK, str(doll.pid), "root", "capless", CHOWN]
+    checks = json.loads(subprocess.run(command, stdout=-1, check=True).stdout)
+    (spool,) = (one for one in checks if one[0] == "spool")
+    assert spool[1] == "fail"
+    assert "CAP_CHOWN" in spool[2]
 
 
 @needs_root
