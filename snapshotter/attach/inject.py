@@ -6,10 +6,10 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter.attach.driver import build_code
+from snapshotter.attach.priority import finer_sleeps
 from snapshotter.attach.protocol import Verdict
 from snapshotter.attach.request import new_nonce, request_bytes
 from snapshotter.attach.ways import Course
@@ -76,7 +76,7 @@ class Injector:
         self._spool = spool
         self._is_at_work = is_at_work
         self._unanswered_ns: int | None = None
-        _finer_sleeps()
+        finer_sleeps()
 
     def prepare(self, *, version: tuple[int, int], pid: int, inner_pid: int) -> None:
         """Build the probe for the target's version and write it into the spool."""
@@ -208,9 +208,3 @@ def _pause_before_next(outcome: Outcome) -> float:
     if BUSY.encode() in reply:
         return _BUSY_S
     return _INTERRUPTED_S if INTERRUPTED.encode() in reply else 0
-
-
-def _finer_sleeps() -> None:
-    """Let short sleeps be short: the kernel rounds them up by 50 microseconds by default."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/timerslack_ns").write_text("1000", encoding="ascii")

@@ -147,8 +147,10 @@ def _chances(main: MainThread, until: int) -> Iterator[int | None]:
             continue
         wake = main.next_wake_ns()
         if wake is not None and 0 <= wake - now <= _NEAR_NS:
-            if _sleep_until(wake - WAKE_LEAD_NS):
-                yield wake
+            # also while it is asked: to change the priority takes half of the lead
+            with urgent():
+                if _sleep_until(wake - WAKE_LEAD_NS):
+                    yield wake
             continue
         time.sleep(_EAGER_POLL_S if now < eager_until else _PATIENT_POLL_S)
 
@@ -157,8 +159,7 @@ def _sleep_until(due_ns: int) -> bool:
     """Sleep; False when we came too late by more than half of the lead."""
     left = due_ns - time.monotonic_ns()
     if left > 0:
-        with urgent():
-            time.sleep(left / 1e9)
+        time.sleep(left / 1e9)
     return time.monotonic_ns() - due_ns < WAKE_LEAD_NS // 2
 
 

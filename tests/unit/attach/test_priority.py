@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from snapshotter.attach.priority import modest, urgent
+from snapshotter.attach.priority import finer_sleeps, modest, urgent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,22 @@ def test_a_block_is_urgent_and_leaves_what_was() -> None:
         with urgent():
             assert os.sched_getscheduler(0) in (REAL_TIME, ORDINARY)
         assert os.sched_getscheduler(0) == os.SCHED_BATCH
+
+    in_a_thread(check)
+
+
+def test_short_sleeps_stay_short_after_it() -> None:
+    """The kernel gives a thread that had a real-time priority its default slack back."""
+
+    def slack_ns() -> int:
+        return int(Path(f"/proc/{threading.get_native_id()}/timerslack_ns").read_text())
+
+    def check() -> None:
+        finer_sleeps()
+        before = slack_ns()
+        with urgent():
+            pass
+        assert slack_ns() == before == 1000
 
     in_a_thread(check)
 
