@@ -435,8 +435,11 @@ def test_no_signal_to_a_held_thread_is_lost(target_python: str, when: str, round
         sender = threading.Thread(target=(lambda: None) if is_inside else keep_sending)
         sender.start()
         try:
-            for _ in range(rounds):
-                while_held(target.pid, worker, send if is_inside else lambda: None)
+            held = 0
+            while held < rounds:
+                with contextlib.suppress(CannotHoldError):  # the machine has other work
+                    while_held(target.pid, worker, send if is_inside else lambda: None)
+                    held += 1
         finally:
             over.set()
             sender.join()
