@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from snapshotter.errors import TornReadError
+from snapshotter.model import MainState
 from snapshotter.outside.memory import Memory
 from snapshotter.outside.origin import Origins
 from snapshotter.outside.runtime import Runtime
@@ -50,6 +51,7 @@ def as_told(frames: tuple[Frame, ...]) -> list[list[object]]:
 
 def assert_equal_stacks(target: LiveTarget, reader: OutsideReader) -> None:
     wanted = told(target)
+    target.wait_for(lambda: reader.read().main is MainState.BLOCKED)  # it is ready just before
     view = reader.read(budget_ns=SECOND_NS)
     assert {thread.native_id for thread in view.threads} == set(wanted)
     for thread in view.threads:
