@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["Observer"]
 
 _LOCK_POLL_S = 0.005
+_PROBE_POLL_S = 0.001
+_LOOKS_FOR_PROBE = 20
 
 
 class Observer:
@@ -135,7 +137,7 @@ class Observer:
     def _capture(self) -> Snapshot:
         captured_at_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
         process = process_info(self._runtime.pid, self._runtime.version_text, self._identity)
-        outside = self._reader.read()
+        outside = self._look()
         outside = replace(outside, main_detail=self._blocked.describe(outside))
         self._before = frozenset(thread.ident for thread in outside.threads)
         inside, outcome = self._inside(outside)
@@ -157,6 +159,18 @@ class Observer:
         )
         self._remember_carriers(views)
         return merge(views, self._names)
+
+    def _look(self) -> OutsideView:
+        """Read the outside view, once the main thread has left what was left of our probe."""
+        outside = self._reader.read()
+        for _ in range(_LOOKS_FOR_PROBE):
+            main = next((thread for thread in outside.threads if thread.is_main), None)
+            frames = main.stack.frames if main and main.stack else ()
+            if not any(frame.filename == PROBE_FILENAME for frame in frames):
+                break
+            time.sleep(_PROBE_POLL_S)
+            outside = self._reader.read()
+        return outside
 
     def _remember_carriers(self, views: Views) -> None:
         """Keep the idents of our threads as long as there are such threads."""
