@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from snapshotter.attach.namespaces import status_fields
+from snapshotter.attach.priority import urgent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,6 @@ _WAIT_ALL = 0x4000_0000  # __WALL: also threads that are nobody's children
 _SIGTRAP = 5
 _STOPS_WITHIN_S = 0.1
 _SWITCH_S = 20e-6
-_MOST_URGENT = -20
 
 
 class ThreadEndedError(Exception):
@@ -63,22 +63,25 @@ class _Hold[T]:
     def run(self) -> None:
         """Hold, act, let go; what goes wrong is kept for who asked."""
         try:
-            _hurry()
-            _request(_SEIZE, self.tid)
-            self._check_process()
-            scheduled_ns, began_ns = _scheduled_ns(self.tid), time.monotonic_ns()
-            _request(_INTERRUPT, self.tid)
-            signum = self._await_stop()  # only while it stands it can be let go
-            stands_ns = time.monotonic_ns()
-            try:
-                self._act()
-                # until it stood it ran, or waited for a CPU: that was not our doing
-                began_ns = min(began_ns + _scheduled_ns(self.tid) - scheduled_ns, stands_ns)
-            finally:
-                _let_go(self.tid, signum)
-                self.held_ns = time.monotonic_ns() - began_ns
+            with urgent():  # no other program of this machine should keep us from letting go
+                self._hold_and_act()
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             self.error = error
+
+    def _hold_and_act(self) -> None:
+        _request(_SEIZE, self.tid)
+        self._check_process()
+        scheduled_ns, began_ns = _scheduled_ns(self.tid), time.monotonic_ns()
+        _request(_INTERRUPT, self.tid)
+        signum = self._await_stop()  # only while it stands it can be let go
+        stands_ns = time.monotonic_ns()
+        try:
+            self._act()
+            # until it stood it ran, or waited for a CPU: that was not our doing
+            began_ns = min(began_ns + _scheduled_ns(self.tid) - scheduled_ns, stands_ns)
+        finally:
+            _let_go(self.tid, signum)
+            self.held_ns = time.monotonic_ns() - began_ns
 
     def _check_process(self) -> None:
         """See that it is a thread of that process: from now on nobody else gets its number."""
@@ -134,12 +137,6 @@ def while_held[T](pid: int, tid: int, act: Callable[[], T]) -> tuple[T, int]:
     if hold.error is not None:
         raise hold.error
     return hold.result[0], hold.held_ns
-
-
-def _hurry() -> None:
-    """Let no other program of this machine keep us from letting go, where we may."""
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, _MOST_URGENT)  # of this thread only
 
 
 def _scheduled_ns(tid: int) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from snapshotter.outside.procfs import process_state, thread_ids
 from snapshotter.outside.runtime import Runtime
 from snapshotter.record.capture import Observer
 from snapshotter.record.options import CaptureOptions, CarrierChoice
+from snapshotter.store.reader import load_dump
 from tests.support.observing import pending_call, spools_for
 from tests.support.targets import spawn, spawn_source, wait_until
 
@@ -243,6 +245,27 @@ def test_threads_that_come_and_go_survive_being_held(
     assert seen[Verdict.STARTED] > holds // 10, seen
 
 
+def test_the_command_line_says_who_was_held_and_for_how_long(tmp_path: Path) -> None:
+    with spawn("blocked_main.py", "sleep", "busy") as target:
+        words = ["dump", str(target.pid), "--carrier", "any-thread", "--patience", "1s"]
+        for _ in range(10):
+            done = subprocess.run(
+                [sys.executable, "-m", "snapshotter", *words, "--force"],
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            if "seen from inside and outside" in done.stdout:
+                break
+        assert re.search(r"asked through thread \d+, which was held by ptrace for", done.stdout)
+        capture = load_dump(tmp_path / "dump.msgpack").capture
+        assert capture.asked_thread == worker_of(target.pid)
+        assert capture.holds == 1
+        assert capture.held_ns
+
+
 def test_captures_of_threads_that_come_and_go_are_whole(target_python: str) -> None:
     with spawn("churning.py", python=target_python) as target:
         with Observer.open(target.pid, options(200_000_000)) as observer:
@@ -368,8 +391,8 @@ def test_a_stopped_process_is_not_held_and_stays_stopped() -> None:
         with pytest.raises(CannotHoldError, match="stopped by a signal"):
             while_held(target.pid, worker_of(target.pid), lambda: pytest.fail("held"))
         assert "the process is stopped" in captured(target.pid).capture.missing[0]
-        states = {process_state(tid) for tid in thread_ids(target.pid)}
-        assert states == {"T"}
+        # for an instant it goes back to its stop
+        wait_until(lambda: {process_state(tid) for tid in thread_ids(target.pid)} == {"T"})
         os.kill(target.pid, signal.SIGCONT)
         assert View.INSIDE in captured_inside(target.pid).capture.views
 

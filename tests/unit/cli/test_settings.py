@@ -27,6 +27,12 @@ def test_capture_options_at_the_top_hold_for_dump_and_watch(tmp_path: Path) -> N
     assert settings["watch"] == {"locals": "none", "var": ["a:b"], "max_size": "1GB"}
 
 
+def test_the_ways_to_a_blocked_process_can_be_set(tmp_path: Path) -> None:
+    (tmp_path / "snapshotter.toml").write_text('carrier = "any-thread"\nwake = "loop"\n')
+    settings, _ = load_settings(tmp_path)
+    assert settings["dump"] == settings["watch"] == {"carrier": "any-thread", "wake": "loop"}
+
+
 def test_pyproject_is_read_when_there_is_no_file_of_our_own(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.snapshotter.watch]\nfor = "2h"\n')
     assert load_settings(tmp_path)[0]["watch"] == {"duration": "2h"}
