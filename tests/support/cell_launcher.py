@@ -140,15 +140,22 @@ def target(spec: dict[str, Any], argv: list[str]) -> None:
         enter_root(spec)
     if spec["inner_uid"] is not None:
         become(spec["inner_uid"])
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    end_with_parent()
     os.execv(argv[0], [argv[0], f"{spec['home']}/program.py", *argv[1:]])  # noqa: S606 - is meant
+
+
+def end_with_parent() -> None:
+    """Each change of user takes this back."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def in_namespaces(spec: dict[str, Any], argv: list[str]) -> None:
     if spec["uid"] is not None:
         become(spec["uid"])
+    end_with_parent()
     if "user" in spec["own"]:
         new_user_namespace(spec)
+        end_with_parent()
     if "pid" in spec["own"]:
         os.unshare(os.CLONE_NEWPID)
         child = os.fork()
@@ -169,7 +176,6 @@ def main() -> None:
     spec["pipes"] = asked, answered = os.pipe(), os.pipe()
     first = os.fork()
     if not first:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         try:
             in_namespaces(spec, argv)
         except OSError as error:

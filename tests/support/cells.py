@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.targets import TARGETS, LiveTarget, spawn
+from tests.support.targets import TARGETS, LiveTarget, spawn, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,3 +124,5 @@ def cell(
         with spawn(_LAUNCHER, json.dumps(what), str(executable), *args) as launcher:
             pid = int(launcher.stdout_text().split()[0])
             yield CellTarget(launcher, pid, folder)
+            launcher.kill()
+            wait_until(lambda: not Path(f"/proc/{pid}").exists())
