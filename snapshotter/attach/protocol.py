@@ -147,6 +147,10 @@ class MainThread:
         """Return whether it runs Python (or C code that keeps the GIL) now; one system call."""
         return self._point.is_holding_gil()
 
+    def waits_for_gil(self) -> bool:
+        """Return whether it stands still until another thread gives the GIL away."""
+        return self.now() is MainNow.WAITS_FOR_GIL
+
     def is_gone(self) -> bool:
         """Return whether the process has ended, or become another program."""
         try:
@@ -172,12 +176,14 @@ class MainThread:
         driver_path: str,
         *,
         wake_ns: int | None = None,
+        still: bool = False,
         lie_ns: int | None = None,
         ring: Callable[[], None] | None = None,
     ) -> Attempt:
         """Arm a request and watch it until it starts or is withdrawn; never leaves it armed.
 
-        ``wake_ns`` is the time just ahead at which the main thread wakes by itself. ``lie_ns``
+        ``wake_ns`` is the time just ahead at which the main thread wakes by itself; ``still``
+        tells that it stands where it was looked at, but not for long. ``lie_ns``
         lets the request lie there for so long even if the main thread is blocked: the user asked
         for it and knows that a signal may be lost. ``ring`` is called when it lies there, and
         wakes the main thread: the user asked for that, too.
@@ -194,7 +200,7 @@ class MainThread:
             if lie_ns is not None or ring is not None:
                 asleep_until = until
             try:
-                self._arm(driver_path, stock=wake_ns is None and ring is None)
+                self._arm(driver_path, stock=not still and ring is None)
                 if ring is not None:
                     ring()
                 started = self._await_start(until, asleep_until)
@@ -217,7 +223,7 @@ class MainThread:
         self.withdraw(b"")
 
     def _arm(self, driver_path: str, *, stock: bool) -> None:
-        # The stock call takes over 100 us to find its way: too long for a thread about to wake.
+        # The stock call takes over 100 us to find its way: too long for a thread about to run.
         if self._stock and stock and len(self._runtime.interpreters()) == 1:
             # (with more of them it would ask the newest one)
             try:

@@ -6,6 +6,7 @@ thread whose idle event loop is woken, and other threads, which are held by ptra
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,9 @@ _PATIENT_POLL_S: Final = 250e-6
 _BACK_OFF_S: Final = 0.05
 _NEAR_NS: Final = 20_000_000
 """How far ahead a wake-up is waited for."""
+_RUNS_ALONE_NS: Final = 5_000_000
+"""A switch interval: so long another thread waits before it takes the GIL."""
+_CHOOSY_NS: Final = 25_000_000
 _OTHERS_POLL_S: Final = 100e-6
 _LEAST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.05
 """Between two holds of other threads; it grows."""
@@ -114,15 +118,27 @@ class Ways:
         return one is not None and one.is_gone()
 
 
+@dataclass(frozen=True, slots=True)
+class _Chance:
+    """A moment in which the main thread can be asked."""
+
+    wake_ns: int | None = None
+    """When it wakes by itself, if it sleeps."""
+    is_still: bool = False
+
+
 def _through_main(main: MainThread, course: Course, until: int) -> Iterator[Attempt]:
     if main.foreign_request() is not None:
         course.problem = _FOREIGN
-    for wake_ns in _chances(main, until):
-        if not main.can_open_a_script(still=wake_ns is not None):
-            course.problem = _ASTRAY
-            break
-        course.has_asked = True
-        attempt = main.ask(course.driver_path, wake_ns=wake_ns)
+    for chance in _chances(main, until, alone=course.question.os_threads == 1):
+        # Also while it is asked: to change the priority takes half of the lead. (Not across a
+        # yield: what is raised when a generator is dropped, Ctrl-C for instance, is lost.)
+        with contextlib.nullcontext() if chance.wake_ns is None else urgent():
+            attempt = _ask_main(main, course, chance)
+        if attempt is None:
+            if course.problem == _ASTRAY and not chance.is_still:
+                break
+            continue  # it may stand somewhere else the next time
         yield attempt
         if attempt.verdict is Verdict.ENDING:
             course.problem = _ENDING
@@ -135,23 +151,44 @@ def _through_main(main: MainThread, course: Course, until: int) -> Iterator[Atte
             time.sleep(_BACK_OFF_S)
 
 
-def _chances(main: MainThread, until: int) -> Iterator[int | None]:
+def _ask_main(main: MainThread, course: Course, chance: _Chance) -> Attempt | None:
+    """Ask in this moment; None when it has passed or the main thread is in the wrong place."""
+    wake_ns, is_still = chance.wake_ns, chance.is_still
+    if wake_ns is not None and not _sleep_until(wake_ns - WAKE_LEAD_NS):
+        return None
+    if not main.can_open_a_script(still=is_still):
+        course.problem = _ASTRAY
+        return None
+    course.has_asked = True
+    return main.ask(course.driver_path, wake_ns=wake_ns, still=is_still)
+
+
+def _chances(main: MainThread, until: int, *, alone: bool) -> Iterator[_Chance]:
     """Yield each moment in which the main thread runs Python, or is just about to.
 
-    None for the first kind, the time of waking for the second.
+    Best is one in which it stands still, before it wakes or until it gets the GIL: then it is
+    known where it will be when it stops for us. While it runs that is a guess: so it is asked
+    then only if it has no other thread beside it that could take the GIL (it is ``alone``), if
+    none takes it, or if nothing better came for a while.
     """
     eager_until = time.monotonic_ns() + _EAGER_NS
+    runs_since = first_seen = 0
     while (now := time.monotonic_ns()) < until:
         if main.holds_gil():
-            yield None
+            runs_since, first_seen = runs_since or now, first_seen or now
+            passed = max(now - runs_since - _RUNS_ALONE_NS, now - first_seen - _CHOOSY_NS)
+            if alone or passed >= 0:
+                yield _Chance()
+                continue
+        elif main.waits_for_gil():
+            yield _Chance(is_still=True)
             continue
-        wake = main.next_wake_ns()
-        if wake is not None and 0 <= wake - now <= _NEAR_NS:
-            # also while it is asked: to change the priority takes half of the lead
-            with urgent():
-                if _sleep_until(wake - WAKE_LEAD_NS):
-                    yield wake
-            continue
+        else:
+            runs_since = 0
+            wake = main.next_wake_ns()
+            if wake is not None and 0 <= wake - now <= _NEAR_NS:
+                yield _Chance(wake, is_still=True)
+                continue
         time.sleep(_EAGER_POLL_S if now < eager_until else _PATIENT_POLL_S)
 
 
