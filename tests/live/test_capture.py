@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -198,8 +198,8 @@ def test_a_target_that_is_stopped_while_it_answers_is_not_waited_for(
             injector = observer._prepared()
             ask = injector._main.ask
 
-            def ask_and_stop(path: str, *, wake_ns: int | None = None) -> object:
-                attempt = ask(path, wake_ns=wake_ns)
+            def ask_and_stop(path: str, **how: Any) -> object:
+                attempt = ask(path, **how)
                 os.kill(target.pid, signal.SIGSTOP)
                 return attempt
 
