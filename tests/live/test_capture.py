@@ -198,7 +198,7 @@ def test_a_target_that_is_stopped_while_it_answers_is_not_waited_for(
             injector = observer._prepared()
             ask = injector._main.ask
 
-            def ask_and_stop(path: str, **how: Any) -> object:
+            def ask_and_stop(path: str, **how: Any) -> object:  # noqa: ANN401 - as it comes
                 attempt = ask(path, **how)
                 os.kill(target.pid, signal.SIGSTOP)
                 return attempt
