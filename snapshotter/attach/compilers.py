@@ -98,13 +98,17 @@ def _compile_here(source: str) -> bytes:
     return marshal.dumps(code)
 
 
-@cache
 def _compile_on_machine(version: _Version, source: str) -> bytes | None:
     for path in _interpreters(version):
-        code = _run(_Compiler(str(path), str(path)), version, source)
+        code = _compile_with(path, version, source)
         if code is not None:
             return code
     return None
+
+
+@cache
+def _compile_with(path: Path, version: _Version, source: str) -> bytes | None:
+    return _run(_Compiler(str(path), str(path)), version, source)
 
 
 @contextlib.contextmanager

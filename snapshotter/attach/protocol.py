@@ -148,8 +148,11 @@ class MainThread:
         return self._point.is_holding_gil()
 
     def waits_for_gil(self) -> bool:
-        """Return whether it stands still until another thread gives the GIL away."""
-        return self.now() is MainNow.WAITS_FOR_GIL
+        """Return whether it stands still until another thread gives the GIL away.
+
+        Not if a signal has ended what it did: CPython would run the script before the handler.
+        """
+        return self.now() is MainNow.WAITS_FOR_GIL and not self._slot.has_signal()
 
     def is_gone(self) -> bool:
         """Return whether the process has ended, or become another program."""

@@ -45,6 +45,10 @@ class Slot:
         breaker = self._memory.read(self._point.eval_breaker_address, 1)[0]
         return breaker & _ASYNC_EXCEPTION != 0
 
+    def has_signal(self) -> bool:
+        """Return whether a signal has come whose handler has still to run (or we said so)."""
+        return self._memory.read(self._point.eval_breaker_address, 1)[0] & _SIGNALS != 0
+
     def lay_down(self, path: bytes) -> None:
         """Arm a request for the script ``path``."""
         self._memory.write(self._point.script_path_address, path + b"\0")

@@ -42,7 +42,7 @@ def nothing_on_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     """Leave only the target's own interpreter to be found."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
-    compilers._compile_on_machine.cache_clear()
+    compilers._compile_with.cache_clear()
 
 
 def load(python: str, code: bytes) -> tuple[str, list[str], list[str]]:

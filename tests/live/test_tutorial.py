@@ -48,7 +48,7 @@ def _plain(line: str) -> str:
     line = re.sub(r"0x[0-9a-f]+", "#", line)
     line = re.sub(r"\d[\d.,:]*", "#", line)
     line = re.sub(r"# (s|ms|µs)\b", "# s", line)
-    line = re.sub(r"^# # \S+ yes", "# # someone yes", " ".join(line.split()))
+    line = re.sub(r"^# # gil \S+ #", "# # gil someone #", " ".join(line.split()))
     return re.sub(r"#-#-#T#Z", "#", line)
 
 
