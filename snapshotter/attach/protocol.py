@@ -195,18 +195,25 @@ class MainThread:
             return Attempt(Verdict.FOREIGN, 0, 0)
         if self.is_ending():
             return Attempt(Verdict.ENDING, 0, 0)
+        is_on_request = lie_ns is not None or ring is not None
+        if not is_on_request and self._slot.has_signal():
+            # It may come from a call that the signal has ended, and wait for the GIL (which looks
+            # like a short sleep, too): the script would run before the handler.
+            time.sleep(_POLL_S)
+            return Attempt(Verdict.WITHDRAWN, 0, 0)
         asleep_until = 0 if wake_ns is None else wake_ns + _WAKE_SLACK_NS
         # who waits for long may be interrupted
         with _promptly() if lie_ns is None else contextlib.nullcontext():
             armed_at = time.monotonic_ns()
             until = armed_at + (ARMED_AT_MOST_NS if lie_ns is None else lie_ns)
-            if lie_ns is not None or ring is not None:
+            if is_on_request:
                 asleep_until = until
             try:
-                self._arm(driver_path, stock=not still and ring is None)
+                has_signal = self._arm(driver_path, stock=not still and ring is None)
                 if ring is not None:
                     ring()
-                started = self._await_start(until, asleep_until)
+                is_fit = is_on_request or not has_signal
+                started = is_fit and self._await_start(until, asleep_until)
             finally:
                 # whatever happened, Ctrl-C included, nothing stays behind
                 left = self.withdraw(os.fsencode(driver_path))
@@ -225,7 +232,8 @@ class MainThread:
         """Take back a request without a path: a withdrawal that was cut off in the middle."""
         self.withdraw(b"")
 
-    def _arm(self, driver_path: str, *, stock: bool) -> None:
+    def _arm(self, driver_path: str, *, stock: bool) -> bool:
+        """Lay a request down; return whether a signal has come just before."""
         # The stock call takes over 100 us to find its way: too long for a thread about to run.
         if self._stock and stock and len(self._runtime.interpreters()) == 1:
             # (with more of them it would ask the newest one)
@@ -235,9 +243,8 @@ class MainThread:
                 # It looks the binary up by its path, and only under our own version's rules.
                 self._stock = False
             else:
-                self._slot.nudge(stop=False)  # it has stopped by now, perhaps
-                return
-        self._slot.lay_down(os.fsencode(driver_path))
+                return self._slot.nudge(stop=False)  # it has stopped by now, perhaps
+        return self._slot.lay_down(os.fsencode(driver_path))
 
     def _await_start(self, until: int, asleep_until: int) -> bool:
         """Return whether it started; False as soon as it has to be withdrawn."""

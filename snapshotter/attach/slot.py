@@ -49,14 +49,16 @@ class Slot:
         """Return whether a signal has come whose handler has still to run (or we said so)."""
         return self._memory.read(self._point.eval_breaker_address, 1)[0] & _SIGNALS != 0
 
-    def lay_down(self, path: bytes) -> None:
-        """Arm a request for the script ``path``."""
+    def lay_down(self, path: bytes) -> bool:
+        """Arm a request for the script ``path``; return what ``nudge`` does."""
         self._memory.write(self._point.script_path_address, path + b"\0")
         self._memory.write(self._point.pending_address, _SET)
-        self.nudge(stop=True)
+        return self.nudge(stop=True)
 
-    def nudge(self, *, stop: bool) -> None:
+    def nudge(self, *, stop: bool) -> bool:
         """Have the thread look for wishes soon; with ``stop`` at its next instruction that does.
+
+        Return whether a signal has come whose handler has still to run.
 
         What the target itself writes between our read and our write is lost. So all is wished
         for that does no harm where there is nothing to do: a signal must not have to wait for the
@@ -68,6 +70,7 @@ class Slot:
         breaker = self._memory.read(address, 1)[0] & ~_DROP_GIL
         wishes = (_PLEASE_STOP if stop else 0) | _SIGNALS | _CALLS | _ASYNC_EXCEPTION
         self._memory.write(address, bytes([breaker | wishes]))
+        return breaker & _SIGNALS != 0
 
     def withdraw(self, path: bytes) -> bool:
         """Take a pending request for the script ``path`` back; True if it will never start.

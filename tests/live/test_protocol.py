@@ -222,6 +222,22 @@ while True: pass
         assert target.stderr_text() == ""
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("rounds", [4, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_signal_that_ends_a_call_beside_busy_threads_is_not_lost(
+    target_python: str, rounds: int
+) -> None:
+    """The main thread then waits for the GIL, with its handler still to run: no time to ask it."""
+    for number in range(rounds):
+        with spawn("blocked_main.py", "sleep", "busy", "busy", python=target_python) as target:
+            with capturing(target.pid, every_s=0, patience_ns=8_000_000) as watch:
+                wait_until(lambda seen=watch: len(seen.snapshots) > 3)
+                time.sleep(number % 7 * 0.003)
+                target.process.send_signal(signal.SIGTERM)
+                assert target.wait(20) == 7
+            assert target.stderr_text() == ""
+
+
 def test_a_second_observer_waits_and_then_says_so() -> None:
     with spawn("busy.py") as target:
         options = CaptureOptions(patience_ns=150_000_000)
