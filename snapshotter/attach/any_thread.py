@@ -4,8 +4,9 @@ Only on request. A thread frees its state when it ends, and whoever writes there
 process; so it is held with ptrace while it is looked at once more and written to, and again if the
 request has to be withdrawn. The others, the main thread above all, are never held.
 
-A signal cannot get lost this way: handlers run on the main thread only. What can is an exception
-that another thread raises into this one (``PyThreadState_SetAsyncExc``) in the very instant.
+No handler of a signal can raise in the middle of ours this way: they run on the main thread only.
+What can get lost is an exception that another thread raises into this one in the very instant
+(``PyThreadState_SetAsyncExc``).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from snapshotter.attach.protocol import (
     activity,
     no_signals,
 )
-from snapshotter.attach.ptrace import CannotHoldError, ThreadEndedError, while_held
+from snapshotter.attach.ptrace import CannotHoldError, Seized, ThreadEndedError, while_seized
 from snapshotter.attach.slot import Slot
 from snapshotter.errors import ProcessEndedError, TornReadError
 from snapshotter.outside.layout import fields_struct
@@ -35,6 +36,8 @@ from snapshotter.outside.syscalls import is_futex
 from snapshotter.outside.wake import WakeClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from snapshotter.outside.probe_point import ProbePoint
     from snapshotter.outside.runtime import Runtime
 
@@ -48,6 +51,8 @@ _WAKES_WITHIN_NS = 12_000_000
 _TAKE_BACK_WITHIN_NS = 1_000_000_000
 _TAKE_BACK_POLL_S = 0.002
 _DOUBTS = 4
+_LINGER_NS = 50_000_000
+"""How long the driver may take to start the carrier, where others want the GIL, too."""
 # PyThreadState._status
 _BOUND, _UNBOUND = 1 << 1, 1 << 2
 _GOING = _UNBOUND | 1 << 5 | 1 << 6 | 1 << 7  # finalizing, cleared, finalized
@@ -139,36 +144,33 @@ class OtherThreads:
         except TornReadError:
             return None
 
-    def ask(self, thread: OtherThread, driver_path: str) -> Attempt:
+    def ask(
+        self, thread: OtherThread, driver_path: str, *, is_answered: Callable[[], bool]
+    ) -> Attempt:
         """Arm a request in ``thread`` and watch it until it starts or is withdrawn.
 
+        ``is_answered`` tells that the carrier is at its end: until then the thread stays seized.
         Raises ProcessEndedError.
         """
         point = self._runtime.probe_point(self._interpreter, thread.address)
         one = _Try(thread, point, Slot(self._memory, point), os.fsencode(driver_path))
         with no_signals():
             try:
-                refusal, held_ns = while_held(
-                    self._runtime.pid, thread.tid, lambda: self._lay_down(one)
+                verdict = while_seized(
+                    self._runtime.pid,
+                    thread.tid,
+                    lambda seized: self._ask_seized(one, seized, is_answered),
                 )
             except ThreadEndedError:
                 return one.attempt(Verdict.ENDED)
             except CannotHoldError as error:
-                return one.attempt(Verdict.UNFIT, str(error))
-            one.holds, one.held_ns = 1, held_ns
-            if refusal is not None:
-                return one.attempt(refusal)
-            verdict = None
-            try:
-                verdict = self._watch(one)
-            finally:
-                verdict = verdict or self._take_back(one)
-                one.armed_ns = time.monotonic_ns() - one.armed_at_ns
+                if not one.armed_at_ns:
+                    return one.attempt(Verdict.UNFIT, str(error))
+                verdict = self._take_back(one)
         if verdict is None:
             self._left.append(one)
-            return one.attempt(
-                Verdict.UNFIT, f"a request could not be taken back from thread {thread.tid}"
-            )
+            problem = f"a request could not be taken back from thread {thread.tid}"
+            return one.attempt(Verdict.UNFIT, problem)
         return one.attempt(verdict)
 
     def is_gone(self) -> bool:
@@ -207,10 +209,11 @@ class OtherThreads:
 
     def _find_sleeper(self) -> OtherThread | None:
         threads = self._runtime.threads(self._interpreter)
+        tids = native_to_os_tid(self._runtime.pid) if self._is_nested else {}
         first = self._turn % len(threads) if threads else 0
         self._turn = first + _LOOKED_AT
         for thread in (threads[first:] + threads[:first])[:_LOOKED_AT]:
-            wake_ns = self._wakes.next_wake_ns(self._tid_of(thread.native_id))
+            wake_ns = self._wakes.next_wake_ns(tids.get(thread.native_id, thread.native_id))
             if wake_ns is not None and 0 <= wake_ns - time.monotonic_ns() <= _WAKES_WITHIN_NS:
                 found = self._read(thread.address, wake_ns)
                 if found is not None:
@@ -272,12 +275,32 @@ class OtherThreads:
             return True
         return is_futex(call) and lies_in_gil(call.arguments[0], one.point.gil_address)
 
-    def _watch(self, one: _Try) -> Verdict | None:
+    def _ask_seized(
+        self, one: _Try, seized: Seized, is_answered: Callable[[], bool]
+    ) -> Verdict | None:
+        try:
+            refusal = seized.stand(lambda: self._lay_down(one))
+            if refusal is not None:
+                return refusal
+            verdict = self._watch(one, seized) or self._withdraw_seized(one, seized)
+            one.armed_ns = time.monotonic_ns() - one.armed_at_ns
+            until = time.monotonic_ns() + _LINGER_NS
+            while verdict is Verdict.STARTED and time.monotonic_ns() < until and not is_answered():
+                seized.attend()  # it starts a thread, and looks for signals then
+                time.sleep(_POLL_S)
+            seized.attend()
+            return verdict
+        finally:
+            one.holds += seized.holds
+            one.held_ns += seized.held_ns
+
+    def _watch(self, one: _Try, seized: Seized) -> Verdict | None:
         """Wait until it has started, or its thread has ended; None when it must be taken back."""
         until = one.armed_at_ns + ARMED_AT_MOST_NS
         asleep_until = 0 if one.thread.wake_ns is None else until
         try:
             while one.point.is_pending():
+                seized.attend()
                 now = time.monotonic_ns()
                 if now >= until or (now >= asleep_until and self._is_blocked(one)):
                     return None
@@ -291,27 +314,32 @@ class OtherThreads:
         return activity(one.point, self._runtime.pid, one.thread.tid) is MainNow.BLOCKED
 
     def _take_back(self, one: _Try) -> Verdict | None:
-        """Withdraw the request; None when it may still lie there. Nothing is written blindly."""
+        """Withdraw a request that was left; None when it may still lie there."""
         until = time.monotonic_ns() + _TAKE_BACK_WITHIN_NS
-        doubts = 0
         while time.monotonic_ns() < until:
             try:
-                verdict, held_ns = while_held(
-                    self._runtime.pid, one.thread.tid, lambda: self._withdraw(one)
+                return while_seized(
+                    self._runtime.pid,
+                    one.thread.tid,
+                    lambda seized: self._withdraw_seized(one, seized),
                 )
             except ThreadEndedError:
                 return Verdict.ENDED
             except CannotHoldError:
-                verdict = None
-            else:
-                one.holds += 1
-                one.held_ns += held_ns
-                doubts += verdict is Verdict.ENDED
-            # that it is no longer listed may be because its neighbours come or go just now
-            if verdict is not None and (verdict is not Verdict.ENDED or doubts > _DOUBTS):
-                return verdict
-            time.sleep(_TAKE_BACK_POLL_S)
+                time.sleep(_TAKE_BACK_POLL_S)
         return None
+
+    def _withdraw_seized(self, one: _Try, seized: Seized) -> Verdict:
+        """Withdraw the request. Nothing is written blindly."""
+        verdict = seized.stand(lambda: self._withdraw(one))
+        for _ in range(_DOUBTS):
+            if verdict is not Verdict.ENDED:
+                break
+            # that it is no longer listed may be because its neighbours come or go just now
+            time.sleep(_TAKE_BACK_POLL_S)
+            seized.attend()
+            verdict = seized.stand(lambda: self._withdraw(one))
+        return verdict
 
     def _withdraw(self, one: _Try) -> Verdict:
         try:

@@ -230,7 +230,7 @@ def _through_others(others: OtherThreads, course: Course, until: int) -> Iterato
             time.sleep(_OTHERS_POLL_S)
             continue
         course.has_asked = True
-        attempt = others.ask(thread, course.driver_path)
+        attempt = others.ask(thread, course.driver_path, is_answered=course.has_begun_to_answer)
         yield attempt
         why = f"and no other thread could be asked: {_why_not(attempt)}"
         time.sleep(pause_s)

@@ -61,6 +61,10 @@ def _has_started(
 ) -> bool:
     """Start the carrier thread; False where there is none to be had."""
     held[STARTED] = True  # before it is true: a signal may end the next line after the start
+    signals, restore, before = _signal, _SIG_SETMASK, None
+    if _thread._get_main_thread_ident() != _thread.get_ident():  # type: ignore[attr-defined]  # noqa: SLF001
+        # the new thread inherits it, and takes no signal that the main one is to wake up for
+        before = signals.pthread_sigmask(_SIG_BLOCK, signals.valid_signals() - {*_FAULTS})
     try:
         _thread.start_new_thread(_live_as_carrier, (space, *work))
     except RuntimeError as error:
@@ -69,6 +73,9 @@ def _has_started(
             raise
         del held[STARTED]
         return False
+    finally:
+        if before is not None:
+            signals.pthread_sigmask(restore, before)
     return True
 
 
