@@ -325,8 +325,8 @@ def test_a_request_of_another_tool_is_left_alone() -> None:
     """The worker computes in C for so long that it does not come to it meanwhile."""
     source = """
 import os, threading, time
-threading.Thread(target=lambda: sum(range(10**10)), daemon=True).start()
 os.write(int(os.environ["SNAP_READY_FD"]), b"ready\\n")
+threading.Thread(target=lambda: sum(range(10**10)), daemon=True).start()
 time.sleep(3600)
 """
     with spawn_source(source) as target, Memory(target.pid, writable=True) as memory:
