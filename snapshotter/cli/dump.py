@@ -135,9 +135,11 @@ def _try(pid: int, options: CaptureOptions, path: Path | None, given: DumpGiven)
 
 def _capture(pid: int, options: CaptureOptions, path: Path | None, *, force: bool) -> Snapshot:
     """Take the snapshot, unless it could not be written: the process is looked for first."""
+    from snapshotter.attach.priority import modest  # noqa: PLC0415 -- start-up
     from snapshotter.record.capture import Observer  # noqa: PLC0415 -- start-up
     from snapshotter.record.stop import interrupt_on_signals  # noqa: PLC0415 -- start-up
 
+    modest()  # the target must not have to wait for us
     with interrupt_on_signals(), closing(Observer.open(pid, options)) as observer:
         if path is not None:
             check_destination(path, force=force)
