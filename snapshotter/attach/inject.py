@@ -38,6 +38,8 @@ _INTERRUPTED_S = 0.05
 _LOOK_NS = 100_000_000
 _IDLE_LOOKS = 3
 """So often in a row no carrier is to be seen before its silence is believed."""
+_ENDS_WITHIN_NS = 30_000_000
+"""How long a carrier that has answered may need to end, beside busy threads."""
 _OPENS_WITHIN_NS = 20_000_000
 """How long after the start of a request its driver may still open files."""
 _SHORT_REPLY = 256
@@ -66,15 +68,24 @@ class Outcome:
 class Injector:
     """Sends requests to one target; keeps the code in its spool between them."""
 
-    def __init__(self, ways: Ways, spool: Spool, *, is_at_work: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        ways: Ways,
+        spool: Spool,
+        *,
+        is_at_work: Callable[[], bool],
+        has_new_thread: Callable[[], bool],
+    ) -> None:
         """Use ``spool`` (which it does not own) to ask in one of these ``ways``.
 
-        ``is_at_work`` tells from outside whether a thread of the target may be running the probe.
+        ``is_at_work`` tells from outside whether a thread of the target may be running the probe,
+        ``has_new_thread`` whether there is an OS thread that was not there before the request.
         """
         self._ways = ways
         self._main = ways.main
         self._spool = spool
         self._is_at_work = is_at_work
+        self._has_new_thread = has_new_thread
         self._unanswered_ns: int | None = None
         finer_sleeps()
 
@@ -172,6 +183,7 @@ class Injector:
             answer = course.answer()
             if answer is not None:
                 self._unanswered_ns = None
+                self._see_off()
                 return replace(outcome, reply=answer)
             if self._ways.is_gone():
                 raise ProcessEndedError("The target ended while it was being asked.")
@@ -188,6 +200,17 @@ class Injector:
             if attempt.thread is None:
                 problem += ": a signal may have been lost"
         return replace(outcome, problem=problem)
+
+
+    def _see_off(self) -> None:
+        """Sleep until the carrier has ended.
+
+        It needs the interpreter once more. If we computed meanwhile on the processor where it
+        wakes up, it would wait for us, and all who wait for the interpreter would wait for it.
+        """
+        until = time.monotonic_ns() + _ENDS_WITHIN_NS
+        while time.monotonic_ns() < until and self._has_new_thread():
+            time.sleep(_REPLY_POLL_S)
 
 
 def _with_costs(outcome: Outcome, course: Course) -> Outcome:

@@ -61,6 +61,8 @@ class Observer:
         self._injector: Injector | None = None
         self._before: frozenset[int] = frozenset()
         """Idents of the threads that were there before the request."""
+        self._os_threads: frozenset[int] = frozenset()
+        """Their numbers in the kernel."""
         self._blocked = BlockedSince()
         self._carriers: frozenset[int] = frozenset()
         self._names: dict[tuple[int, int], tuple[str | None, bool | None]] = {}
@@ -201,6 +203,7 @@ class Observer:
 
     def _ask(self) -> Outcome:
         options = self._options
+        self._os_threads = frozenset(thread_ids(self._runtime.pid))
         question = Question(
             nonce=b"",
             inner_pid=self._runtime.inner_pid,
@@ -208,7 +211,7 @@ class Observer:
             deadline_ns=0,
             slice_ns=options.max_pause_ns,
             carrier=options.carrier,
-            os_threads=len(thread_ids(self._runtime.pid)),
+            os_threads=len(self._os_threads),
             locals=options.locals,
             values=options.values,
             variables=options.variables,
@@ -236,7 +239,12 @@ class Observer:
         owner = credentials(runtime.pid)
         self._spool = Spool.create(runtime.pid, self._identity, owner.uid, owner.gid)
         try:
-            injector = Injector(ways, self._spool, is_at_work=self._carrier_at_work)
+            injector = Injector(
+                ways,
+                self._spool,
+                is_at_work=self._carrier_at_work,
+                has_new_thread=self._has_new_thread,
+            )
             injector.prepare(version=runtime.version, pid=runtime.pid, inner_pid=runtime.inner_pid)
         except BaseException:
             self._spool.remove()
@@ -257,6 +265,10 @@ class Observer:
             if not frames or any(frame.filename == PROBE_FILENAME for frame in frames):
                 return True
         return False
+
+    def _has_new_thread(self) -> bool:
+        """Whether an OS thread is there that was not when we asked: the carrier, most likely."""
+        return not self._os_threads.issuperset(thread_ids(self._runtime.pid))
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[bool]:
