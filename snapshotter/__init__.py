@@ -61,6 +61,7 @@ def watch(
     Due times are absolute: a slow consumer makes ticks fall out, it never makes them drift.
     Raises the errors of :func:`dump`.
     """
+    from snapshotter.record.allowance import Allowance  # noqa: PLC0415
     from snapshotter.record.capture import Observer  # noqa: PLC0415
     from snapshotter.record.clock import SystemClock  # noqa: PLC0415
     from snapshotter.record.events import SnapshotTaken  # noqa: PLC0415
@@ -72,6 +73,7 @@ def watch(
     chosen = options or CaptureOptions(patience_ns=round(every_s * _NS_PER_S) // 2)
     with Observer.open(pid, chosen) as observer:
         interval_ns = round(every_s * _NS_PER_S)
+        observer.allowance = Allowance(interval_ns)
         schedule = Schedule(clock, clock.monotonic_ns(), interval_ns=interval_ns)
         recorder = Recorder(observer, None, schedule=schedule, clock=clock)
         while not recorder.ended:

@@ -201,7 +201,6 @@ class Injector:
                 problem += ": a signal may have been lost"
         return replace(outcome, problem=problem)
 
-
     def _see_off(self) -> None:
         """Sleep until the carrier has ended.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import snapshotter
 from snapshotter.cli.errors import print_note
 from snapshotter.errors import NoSuchProcessError, SnapshotterError
+from snapshotter.record.allowance import Allowance
 from snapshotter.record.capture import Observer
 from snapshotter.record.recorder import Recorder
 from snapshotter.record.schedule import Schedule
@@ -68,6 +69,7 @@ class Recordings:
     def open(self, pid: int) -> Recorder:
         """Return the recorder of one process, the first snapshot of which is due now."""
         observer = Observer.open(pid, self._plan.options)
+        observer.allowance = Allowance(self._plan.interval_ns)
         try:
             directory = self._directory(observer.process)
             writer = RecordingWriter.create(

@@ -13,6 +13,7 @@ __all__ = [
     "Syscall",
     "ThreadFacts",
     "innermost_id",
+    "is_thread",
     "last_cpu",
     "native_to_os_tid",
     "process_state",
@@ -56,6 +57,11 @@ def thread_ids(pid: int) -> tuple[int, ...]:
         return tuple(int(name) for name in os.listdir(f"/proc/{pid}/task"))
     except OSError as error:
         raise ProcessEndedError(f"Process {pid} has ended.") from error
+
+
+def is_thread(pid: int, tid: int) -> bool:
+    """Return whether ``pid`` has an OS thread of this number."""
+    return os.path.exists(f"/proc/{pid}/task/{tid}")
 
 
 def native_to_os_tid(pid: int) -> dict[int, int]:

@@ -18,6 +18,9 @@ _UNITS_PER_MS = 1000
 _UNITS_TO_SEE_A_TICK = 100
 _UNITS_WITHOUT_A_CLOCK = 150
 _SLICES_WITHOUT_A_CLOCK = 200
+# Long enough for a thread that waits to wake up and take the interpreter: after ``sleep(0)`` we
+# were often back before it, so that it waited for one more slice, or several.
+_AWAY_S = 100e-6
 # A shorter slice would be all overhead: the interpreter is asked back sooner than that.
 _SHORTEST_SLICE_NS = 100_000
 
@@ -64,8 +67,8 @@ def end_slice(work: Work) -> None:
 def next_slice(work: Work) -> bool:
     """Give the interpreter away and take it again; False when there is no time for another one.
 
-    The caller holds no frame and no value of the application meanwhile. ``time.sleep(0)``
-    really releases the GIL; ``sched_yield`` does not.
+    The caller holds no frame and no value of the application meanwhile. ``time.sleep``
+    releases the GIL; ``sched_yield`` does not.
     """
     sleep = work["tools"]["sleep"]
     fuse = work["clock_stood"] and work["slices"] >= _SLICES_WITHOUT_A_CLOCK
@@ -75,7 +78,7 @@ def next_slice(work: Work) -> bool:
     end_slice(work)
     before = work["tools"]["clock"]()
     try:
-        sleep(0)
+        sleep(_AWAY_S)
     except ValueError as error:  # cannot happen with a genuine sleep
         if is_foreign(error):
             raise

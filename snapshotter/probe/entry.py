@@ -26,13 +26,17 @@ _READ_ONLY = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _WRITE_ONLY = posix.O_WRONLY | posix.O_TRUNC | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _LARGEST_REQUEST = 1 << 16
 _DEEPEST = 200
+_MOST_PIECES = 512  # the kernel takes 1024 at a time
 
 
-def enter(request_path: str, space: dict[str, Any]) -> None:
-    """Called by the driver in the main thread with the namespace that holds all of us."""
+def enter(request_path: str, space: dict[str, Any], loaded_ns: int = 0) -> None:
+    """Called on the main thread with the namespace that holds all of us.
+
+    ``loaded_ns`` is how long it has been away from its own work to load us.
+    """
     handed_over: list[bool] = []
     try:
-        _begin(request_path, space, handed_over)
+        _begin(request_path, space, handed_over, loaded_ns)
     finally:
         if not handed_over:
             empty(space)
@@ -55,7 +59,9 @@ def empty(space: dict[str, Any]) -> None:
                 del names[name]
 
 
-def _begin(request_path: str, space: dict[str, Any], handed_over: list[bool]) -> None:
+def _begin(
+    request_path: str, space: dict[str, Any], handed_over: list[bool], loaded_ns: int
+) -> None:
     tools = None if missing_builtins() else gather_tools()
     request = None if tools is None else _read_request(request_path, tools)
     if tools is None or request is None or not _is_meant(request, tools):
@@ -80,7 +86,7 @@ def _begin(request_path: str, space: dict[str, Any], handed_over: list[bool]) ->
         _reply(request, tools, failure(request, NO_THREAD))
         return
     try:
-        _reply(request, tools, run(request, tools, "main"))
+        _reply(request, tools, run(request, tools, "main", loaded_ns))
     except Exception as error:
         if is_foreign(error):
             raise
@@ -156,12 +162,22 @@ def _wants_thread(request: Request, tools: Tools) -> bool:
     return request["carrier"] == "thread" or request["os_threads"] > 1
 
 
-def _reply(request: Request, tools: Tools, reply: bytes) -> None:
+def _reply(request: Request, tools: Tools, reply: list[bytes]) -> None:
     """Open, write and close in one go: a fork meanwhile must inherit nothing."""
     descriptor = tools["open"](request["reply"], _WRITE_ONLY)
     try:
-        written = 0
-        while written < len(reply):
-            written += tools["write"](descriptor, reply[written : written + 1048576])
+        while reply:
+            _forget(reply, tools["writev"](descriptor, reply[:_MOST_PIECES]))
     finally:
         tools["close"](descriptor)
+
+
+def _forget(reply: list[bytes], written: int) -> None:
+    """Take what has been written off the front."""
+    count = 0
+    while count < len(reply) and len(reply[count]) <= written:
+        written -= len(reply[count])
+        count += 1
+    del reply[:count]
+    if written:
+        reply[0] = reply[0][written:]

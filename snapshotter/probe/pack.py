@@ -5,7 +5,16 @@ Source: the MessagePack specification (2013). Only what the reply needs, exact b
 
 from __future__ import annotations
 
-__all__ = ["pack_array", "pack_bin", "pack_float", "pack_int", "pack_map", "pack_text", "pack_word"]
+__all__ = [
+    "pack_array",
+    "pack_bin",
+    "pack_bin_head",
+    "pack_float",
+    "pack_int",
+    "pack_map",
+    "pack_text",
+    "pack_word",
+]
 
 
 NIL = b"\xc0"
@@ -44,7 +53,12 @@ def pack_word(text: str | None) -> bytes:
 
 def pack_bin(data: bytes) -> bytes:
     """Exact bytes."""
-    return b"\xc6" + len(data).to_bytes(4, "big") + data
+    return pack_bin_head(len(data)) + data
+
+
+def pack_bin_head(size: int) -> bytes:
+    """The head of so many bytes."""
+    return b"\xc6" + size.to_bytes(4, "big")
 
 
 def pack_float(number: float) -> bytes:

@@ -46,13 +46,15 @@ if TYPE_CHECKING:
         """C functions of the running interpreter, each proved genuine."""
 
         clock: Callable[[], int]
+        entered_ns: int
+        """When this thread began with us; not a function, but found with the clock."""
         sleep: Callable[[float], None] | None
         start: Callable[..., int] | None
         get_ident: Callable[[], int]
         current_frames: Callable[[], dict[int, Any]]
         open: Callable[..., int]
         read: Callable[[int, int], bytes]
-        write: Callable[[int, bytes], int]
+        writev: Callable[[int, list[bytes]], int]
         close: Callable[[int], None]
         stat: Callable[[str], Any]
         referents: Callable[..., list[Any]]

@@ -91,7 +91,7 @@ def _live_as_carrier(space: dict[str, Any], request: dict[str, Any], code: bytes
         _load(space, code)
         loaded_ns = clock() - before if genuine else 0
         if genuine:
-            sleep(0)  # loading alone takes most of a slice
+            sleep(100e-6)  # loading alone takes most of a slice
         space["enter_alone"](request, space, loaded_ns)
     except BaseException:  # noqa: BLE001, S110 - nothing of ours may reach the application
         pass
@@ -109,13 +109,16 @@ def _work_here(space: dict[str, Any], held: dict[int, bool], work: tuple[str, by
     signals = _signal
     empty = _empty
     restore = _SIG_SETMASK
+    clock: Any = time.perf_counter_ns
+    genuine = clock.__class__ is [].append.__class__
+    started = clock() if genuine else 0
     is_main = _thread._get_main_thread_ident() == _thread.get_ident()  # type: ignore[attr-defined]  # noqa: SLF001
     # asked first, changed in the try: this function runs the handlers of signals just come
     before = signals.pthread_sigmask(_SIG_BLOCK, ())
     try:
         signals.pthread_sigmask(_SIG_BLOCK, signals.valid_signals() - {*_FAULTS})
         _load(space, work[1])
-        space["enter"](work[0], space)
+        space["enter"](work[0], space, clock() - started if genuine else 0)
     finally:
         try:
             empty(space)

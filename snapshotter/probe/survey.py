@@ -9,7 +9,17 @@ from .figures import pack_gc, pack_interpreter
 from .kinds import catalogue_types, exact_text, name_of_type
 from .names import thread_names
 from .nodes import forget_values
-from .pack import FALSE, NIL, TRUE, pack_array, pack_bin, pack_int, pack_map, pack_text
+from .pack import (
+    FALSE,
+    NIL,
+    TRUE,
+    pack_array,
+    pack_bin,
+    pack_bin_head,
+    pack_int,
+    pack_map,
+    pack_text,
+)
 from .pristine import modules_named
 from .readers import make_readers
 from .stacks import capture_threads
@@ -28,6 +38,7 @@ PROBE_VERSION = "1"
 OUR_FILENAME = "<snapshotter probe>"
 _CODES_PER_CHECK = 16
 _ROWS_PER_CHECK = 1024
+_LARGE_FIELDS = 11
 # Modules that are looked at if the application has loaded them.
 _MODULES = (
     "_asyncio",
@@ -45,18 +56,20 @@ _MODULES = (
 )
 
 
-def run(request: Request, tools: Tools, carrier: str, loaded_ns: int = 0) -> bytes:
-    """Take the survey in this thread and return the reply.
+def run(request: Request, tools: Tools, carrier: str, loaded_ns: int = 0) -> list[bytes]:
+    """Take the survey in this thread and return the reply, in pieces: joining them takes time.
 
     ``carrier`` is "thread" (slices, the interpreter is given away in between) or "main" (one
-    slice only); ``loaded_ns`` is a slice that lies behind. Raises nothing of its own; what a
+    slice only); ``loaded_ns`` is what loading us took: a carrier's first slice, and for the main
+    thread a part of its only one. Raises nothing of its own; what a
     signal handler raises passes through.
     """
     work = new_work(request, tools, carrier)
-    if loaded_ns:
+    if carrier == "thread" and loaded_ns:
         work["slices"] = 1
         work["pause_max"] = work["pause_total"] = loaded_ns
     begin_slice(work)
+    work["slice_start"] = tools["entered_ns"]
     work["modules"] = modules_named(_MODULES)
     catalogue_types(work)
     readers = make_readers()
@@ -72,22 +85,26 @@ def run(request: Request, tools: Tools, carrier: str, loaded_ns: int = 0) -> byt
     variables = pack_variables(work, readers)
     forget_values(work)
     total, tasks = pack_tasks(work)
-    codes = _join(work, _pack_codes(work))
+    codes = _pack_codes(work)
     hide_known(work, work["rows"])
     large = [
-        (pack_text("codes"), codes),
-        (pack_text("stacks"), _pack_stack(work)),
-        (pack_text("threads"), _join(work, work["threads"])),
-        (pack_text("names"), _join(work, names)),
-        (pack_text("locals"), _join(work, work["locals"])),
-        (pack_text("notes"), _join(work, work["notes"])),
-        (pack_text("types"), _join(work, work["types"])),
-        (pack_text("nodes"), _join(work, work["rows"])),
-        (pack_text("tasks"), _join(work, tasks)),
+        *_field(work, "codes", codes),
+        *_pack_stack(work),
+        *_field(work, "threads", work["threads"]),
+        *_field(work, "names", names),
+        *_field(work, "locals", work["locals"]),
+        *_field(work, "notes", work["notes"]),
+        *_field(work, "types", work["types"]),
+        *_field(work, "nodes", work["rows"]),
+        *_field(work, "tasks", tasks),
+        *_field(work, "variables", variables),
+        *_field(work, "missing", [pack_text(text) for text in work["missing"]]),
     ]
     end_slice(work)
-    pairs = [
-        (b"\xa1v", pack_text(PROBE_VERSION)),
+    if carrier == "main":
+        work["pause_max"] += loaded_ns
+        work["pause_total"] += loaded_ns
+    small = [
         (pack_text("nonce"), pack_bin(request["nonce"])),
         (pack_text("carrier"), pack_text(carrier)),
         (pack_text("carrier_ident"), pack_int(work["own"])),
@@ -97,15 +114,13 @@ def run(request: Request, tools: Tools, carrier: str, loaded_ns: int = 0) -> byt
         (pack_text("pause_max_ns"), pack_int(work["pause_max"])),
         (pack_text("pause_total_ns"), pack_int(work["pause_total"])),
         (pack_text("frozen_clock"), TRUE if work["clock_stood"] else FALSE),
-        *large,
         (pack_text("gc"), gc),
         (pack_text("interpreter"), interpreter),
         (pack_text("tasks_total"), pack_int(total)),
-        (pack_text("variables"), _join(work, variables)),
-        (pack_text("missing"), _join(work, [pack_text(text) for text in work["missing"]])),
-        (pack_text("end"), pack_bin(request["nonce"])),
     ]
-    return pack_map(len(pairs)) + b"".join([key + value for key, value in pairs])
+    head = pack_map(len(small) + _LARGE_FIELDS + 2) + b"\xa1v" + pack_text(PROBE_VERSION)
+    head += b"".join([key + value for key, value in small])
+    return [head, *large, pack_text("end") + pack_bin(request["nonce"])]
 
 
 def new_work(request: Request, tools: Tools, carrier: str) -> Work:
@@ -159,19 +174,15 @@ def new_work(request: Request, tools: Tools, carrier: str) -> Work:
     }
 
 
-def failure(request: Request, what: str) -> bytes:
+def failure(request: Request, what: str) -> list[bytes]:
     """A reply that only says why there is none."""
-    return (
-        pack_map(4)
-        + b"\xa1v"
-        + pack_text(PROBE_VERSION)
-        + pack_text("nonce")
-        + pack_bin(request["nonce"])
-        + pack_text("failed")
-        + pack_text(what)
-        + pack_text("end")
-        + pack_bin(request["nonce"])
-    )
+    return [
+        pack_map(4),
+        b"\xa1v" + pack_text(PROBE_VERSION),
+        pack_text("nonce") + pack_bin(request["nonce"]),
+        pack_text("failed") + pack_text(what),
+        pack_text("end") + pack_bin(request["nonce"]),
+    ]
 
 
 def what_failed(error: BaseException) -> str:
@@ -192,28 +203,28 @@ def is_our_code(code: Any) -> bool:
     return type(filename) is str and filename == OUR_FILENAME
 
 
-def _join(work: Work, rows: list[bytes]) -> bytes:
-    """The rows as one array, joined and let go of by and by."""
-    parts = [pack_array(len(rows))]
-    for start in range(0, len(rows), _ROWS_PER_CHECK):
+def _field(work: Work, name: str, rows: list[bytes]) -> list[bytes]:
+    """The rows under this name, joined and let go of by and by."""
+    parts = [pack_text(name) + pack_array(len(rows))]
+    while rows:
         if spent(work, 70):
             next_slice(work)
-        parts.append(b"".join(rows[start : start + _ROWS_PER_CHECK]))
-        for at in range(start, start + len(rows[start : start + _ROWS_PER_CHECK])):
-            rows[at] = b""
-    return b"".join(parts)
+        parts.append(b"".join(rows[:_ROWS_PER_CHECK]))
+        del rows[:_ROWS_PER_CHECK]
+    return parts
 
 
-def _pack_stack(work: Work) -> bytes:
+def _pack_stack(work: Work) -> list[bytes]:
     """All frames as 64-bit numbers."""
     stack = work["stack"]
-    parts = []
-    for start in range(0, len(stack), _ROWS_PER_CHECK):
+    parts = [pack_text("stacks") + pack_bin_head(8 * len(stack))]
+    while stack:
         if spent(work, 70):
             next_slice(work)
-        part = stack[start : start + _ROWS_PER_CHECK]
+        part = stack[:_ROWS_PER_CHECK]
         parts.append(b"".join([number.to_bytes(8, "little") for number in part]))
-    return pack_bin(b"".join(parts))
+        del stack[:_ROWS_PER_CHECK]
+    return parts
 
 
 def _pack_codes(work: Work) -> list[bytes]:

@@ -20,7 +20,7 @@ __all__ = ["block_signals", "gather_tools"]
 
 
 _CLOCKS = ("perf_counter_ns", "sleep")
-_FILES = ("open", "read", "write", "close", "stat", "getpid")
+_FILES = ("open", "read", "writev", "close", "stat", "getpid")
 
 
 def gather_tools() -> Tools | None:
@@ -35,13 +35,14 @@ def gather_tools() -> Tools | None:
         return None
     return {
         "clock": clocks["perf_counter_ns"],
+        "entered_ns": clocks["perf_counter_ns"](),
         "sleep": clocks["sleep"],
         "start": threads.get("start_new_thread") or _saved("_thread", "start_new_thread"),
         "get_ident": ident,
         "current_frames": frames or _no_frames,
         "open": files["open"],
         "read": files["read"],
-        "write": files["write"],
+        "writev": files["writev"],
         "close": files["close"],
         "stat": files["stat"],
         "referents": collector["get_referents"],

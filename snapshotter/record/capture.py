@@ -20,7 +20,7 @@ from snapshotter.attach.spool import Spool
 from snapshotter.errors import ProcessEndedError, SnapshotterError, TornReadError
 from snapshotter.outside.memory import Memory
 from snapshotter.outside.origin import Origins
-from snapshotter.outside.procfs import thread_ids
+from snapshotter.outside.procfs import is_thread, thread_ids
 from snapshotter.outside.runtime import Runtime
 from snapshotter.outside.view import OutsideReader
 from snapshotter.record.blocked import BlockedSince
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from snapshotter.model import Identity, ProcessInfo, Snapshot
     from snapshotter.outside.view import OutsideView
+    from snapshotter.record.allowance import Allowance
     from snapshotter.record.options import CaptureOptions
 
 __all__ = ["Observer"]
@@ -50,6 +51,8 @@ class Observer:
         self, memory: Memory, runtime: Runtime, identity: Identity, options: CaptureOptions
     ) -> None:
         """Use an open memory; see :meth:`open`."""
+        self.allowance: Allowance | None = None
+        """Limits how often the process is asked; None where each snapshot was asked for."""
         self._memory = memory
         self._runtime = runtime
         self._identity = identity
@@ -59,10 +62,9 @@ class Observer:
         self._details = DetailsSource(runtime, self._reader.codes, options)
         self._spool: Spool | None = None
         self._injector: Injector | None = None
-        self._before: frozenset[int] = frozenset()
-        """Idents of the threads that were there before the request."""
         self._os_threads: frozenset[int] = frozenset()
-        """Their numbers in the kernel."""
+        """Those that were there before the request, by their numbers in the kernel."""
+        self._new_threads: frozenset[int] = frozenset()
         self._blocked = BlockedSince()
         self._carriers: frozenset[int] = frozenset()
         self._names: dict[tuple[int, int], tuple[str | None, bool | None]] = {}
@@ -141,7 +143,6 @@ class Observer:
         process = process_info(self._runtime.pid, self._runtime.version_text, self._identity)
         outside = self._look()
         outside = replace(outside, main_detail=self._blocked.describe(outside))
-        self._before = frozenset(thread.ident for thread in outside.threads)
         inside, outcome = self._inside(outside)
         details, details_problem = self._details.read(inside)
         views = Views(
@@ -186,6 +187,8 @@ class Observer:
         problem = hopeless(self._runtime, self._options, outside.main)
         if problem is None:
             problem = inside_problem(self._runtime.pid, self._runtime)
+        if problem is None and self.allowance is not None:
+            problem = self.allowance.refusal(time.monotonic_ns())
         if problem is not None:
             return None, Outcome(None, b"", problem=problem)
         with self._lock() as locked:
@@ -196,14 +199,18 @@ class Observer:
         if outcome.reply is None:
             return None, outcome
         try:
-            return decode_reply(outcome.reply, outcome.nonce, self._origins), outcome
+            inside = decode_reply(outcome.reply, outcome.nonce, self._origins)
         except ReplyError as error:
             sentence = f"the target's reply cannot be believed: {error}"
             return None, replace(outcome, reply=None, problem=sentence)
+        if self.allowance is not None:
+            self.allowance.spend(inside.pause_total_ns)
+        return inside, outcome
 
     def _ask(self) -> Outcome:
         options = self._options
         self._os_threads = frozenset(thread_ids(self._runtime.pid))
+        self._new_threads = frozenset()
         question = Question(
             nonce=b"",
             inner_pid=self._runtime.inner_pid,
@@ -255,10 +262,8 @@ class Observer:
 
     def _carrier_at_work(self) -> bool:
         """Whether a thread of the target runs the probe, or may do so: it could not be read."""
-        runtime = self._runtime
-        threads = runtime.threads(runtime.main_interpreter())
         # Most often this is enough; to read all stacks takes the CPU that the target may need.
-        if any(thread.ident not in self._before for thread in threads):
+        if self._has_new_thread():
             return True
         for thread in self._reader.read().threads:
             frames = thread.stack.frames if thread.stack else ()
@@ -268,7 +273,10 @@ class Observer:
 
     def _has_new_thread(self) -> bool:
         """Whether an OS thread is there that was not when we asked: the carrier, most likely."""
-        return not self._os_threads.issuperset(thread_ids(self._runtime.pid))
+        pid = self._runtime.pid
+        if not self._new_threads:  # to list a thousand takes the CPU that the target may need
+            self._new_threads = frozenset(thread_ids(pid)) - self._os_threads
+        return any(is_thread(pid, tid) for tid in self._new_threads)
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[bool]:

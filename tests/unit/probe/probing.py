@@ -63,7 +63,7 @@ def raw_reply(
     sys.setswitchinterval(100.0)
     try:
         found: Any = gather_tools()
-        return run(make_request(**changes), {**found, **(tools or {})}, carrier)
+        return b"".join(run(make_request(**changes), {**found, **(tools or {})}, carrier))
     finally:
         sys.setswitchinterval(interval)
 

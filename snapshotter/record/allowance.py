@@ -1,0 +1,44 @@
+"""How often a watched process is asked: never so often that it loses more than a small share.
+
+A token bucket (as in traffic shaping) whose tokens are nanoseconds of pause. Asking is allowed
+while it is not empty; what an answer has cost is taken out, and each passing second puts a little
+back. So the first snapshots of a recording are all taken from inside, and of a fast recording then
+as many as the share allows; those in between are from outside alone, which costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["Allowance"]
+
+_CAPACITY_NS: Final = 20_000_000
+"""Pauses that may be saved up, or owed: four seconds of one share, twenty of the other."""
+_FAST_NS: Final = 1_000_000_000
+_PER_THOUSAND: Final = 5
+_PER_THOUSAND_FAST: Final = 1
+"""Who looks many times a second would otherwise meet each tenth request of a busy service."""
+
+
+class Allowance:
+    """What one recording may still take of its process's time; all times monotonic nanoseconds."""
+
+    def __init__(self, interval_ns: int) -> None:
+        """Begin with a full bucket; ``interval_ns`` is the time between two snapshots."""
+        self._per_thousand = _PER_THOUSAND if interval_ns >= _FAST_NS else _PER_THOUSAND_FAST
+        self._left_ns = _CAPACITY_NS
+        self._counted_ns: int | None = None
+
+    def refusal(self, now_ns: int) -> str | None:
+        """Return why the process is not to be asked now, None if it may be."""
+        passed_ns = now_ns - (self._counted_ns if self._counted_ns is not None else now_ns)
+        self._counted_ns = now_ns
+        self._left_ns = min(_CAPACITY_NS, self._left_ns + passed_ns * self._per_thousand // 1000)
+        if self._left_ns >= 0:
+            return None
+        share = f"{self._per_thousand / 10:g} %"
+        return f"left out this time, so that asking takes no more than {share} of the time"
+
+    def spend(self, cost_ns: int) -> None:
+        """Take out what the process has lost by one snapshot."""
+        self._left_ns = max(-_CAPACITY_NS, self._left_ns - cost_ns)
