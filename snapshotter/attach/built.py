@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter.attach.compilers import compile_for
-from snapshotter.attach.payload import amalgamate, probe_sources
+from snapshotter.attach.sources import probe_sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,14 +32,16 @@ def probe_code(version: tuple[int, int], *, pid: int, entry: str = "entry") -> b
     ``pid`` is the target: its own interpreter may have to compile. Raises BuildError and
     UnsupportedPythonError (``no-compiler``).
     """
-    if version != sys.version_info[:2]:
-        return compile_for(version, amalgamate(entry=entry), pid=pid)
     sources = probe_sources()
+    is_ours = version == sys.version_info[:2]
     path = _path(sources, entry)
-    code = _read(path)
+    code = _read(path) if is_ours else None
     if code is None:
+        from snapshotter.attach.payload import amalgamate  # noqa: PLC0415 -- start-up
+
         code = compile_for(version, amalgamate(sources, entry=entry), pid=pid)
-        _write(path, code)
+        if is_ours:
+            _write(path, code)
     return code
 
 

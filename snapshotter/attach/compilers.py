@@ -12,7 +12,6 @@ import marshal
 import os
 import re
 import select
-import shutil
 import signal
 import stat
 import subprocess
@@ -146,6 +145,8 @@ def _choose_compiler(version: _Version, pid: int, fd: int) -> _Compiler | None:
 def _interpreters(version: _Version) -> Iterator[Path]:
     """Yield the interpreters of this machine that we may run."""
     name = f"python{version[0]}.{version[1]}"
+    import shutil  # noqa: PLC0415 -- start-up: only a target of another version needs it
+
     on_path = shutil.which(name)
     found = [] if on_path is None else [Path(on_path)]
     with contextlib.suppress(OSError, RuntimeError):

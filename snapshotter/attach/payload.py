@@ -11,11 +11,10 @@ from __future__ import annotations
 import ast
 import builtins
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from snapshotter.attach.compilers import compile_for
+from snapshotter.attach.sources import probe_sources
 from snapshotter.errors import BuildError
 
 if TYPE_CHECKING:
@@ -29,16 +28,6 @@ ALLOWED_IMPORTS = frozenset({"_imp", "_signal", "_thread", "marshal", "posix", "
 _PACKAGE = "snapshotter.probe"
 _ENTRY = "entry"
 _TYPING_ONLY = frozenset({"__future__", "collections.abc", "types", "typing"})
-
-
-@cache
-def probe_sources() -> Mapping[str, str]:
-    """Return the source of each module of the probe by its name, ``__init__`` left out."""
-    return {
-        entry.name.removesuffix(".py"): entry.read_text(encoding="utf-8")
-        for entry in sorted(resources.files(_PACKAGE).iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith(".py") and entry.name != "__init__.py"
-    }
 
 
 def amalgamate(sources: Mapping[str, str] | None = None, *, entry: str = _ENTRY) -> str:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 from typing import TYPE_CHECKING, Self
 
 from snapshotter.attach.leftovers import (
@@ -130,7 +129,7 @@ class Spool:
     """The spool of one target incarnation. Make it with :meth:`create`; remove it at the end."""
 
     def __init__(self, place: Place, user: Credentials) -> None:
-        self._name = PREFIX + secrets.token_hex(16)
+        self._name = PREFIX + os.urandom(16).hex()
         self._place = place
         self._user = user
         self._fd = -1
