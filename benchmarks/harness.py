@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -80,6 +81,7 @@ def run(name: str, measure: Callable[[Options], Result], argv: list[str] | None 
     parser.add_argument("--short", action="store_true", help="under a minute, rougher figures")
     parser.add_argument("--save", action="store_true", help=f"put the result into {RESULTS.name}")
     given = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # targets end with us
     with clean_environment():
         before, started = os.getloadavg(), time.time()
         result = measure(Options(short=given.short))

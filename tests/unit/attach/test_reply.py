@@ -196,13 +196,23 @@ def one_long_line_table() -> bytes:
     return altered(codes=code, stacks=places, threads=rows, locals=[], notes=[], tasks=[])
 
 
-def many_members() -> bytes:
+def many_members(nodes: int = 4) -> bytes:
     node = [0, None, 0, None, None, None, [0, 0] * 50_000, None]
-    return altered(nodes=[node] * 15, variables=[], locals=[])
+    return altered(nodes=[node] * nodes, variables=[], locals=[])
+
+
+def most_members() -> bytes:
+    return many_members(15)
 
 
 @pytest.mark.parametrize(
-    "bomb", [many_threads_of_one_long_stack, one_long_line_table, many_members]
+    "bomb",
+    [
+        many_threads_of_one_long_stack,
+        one_long_line_table,
+        many_members,
+        pytest.param(most_members, marks=pytest.mark.slow),
+    ],
 )
 def test_a_bomb_is_bounded(bomb: Callable[[], bytes]) -> None:
     data = bomb()
