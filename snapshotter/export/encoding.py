@@ -5,13 +5,18 @@ r"""From captured things to JSON: what JSON cannot say stays visible.
   a reader whose numbers are doubles loses digits of addresses and nanoseconds above 2**53.
 * Bytes are text with one character, U+0000 to U+00FF, for each byte (ISO 8859-1).
 * A lone surrogate is the six characters of its escape, such as "\udce9" written out.
+
+Characters that a terminal could obey or that hide (control, format, private, unassigned) are
+written as JSON escapes: a reader gets them as they are, a terminal does not.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 import orjson
 
@@ -24,6 +29,7 @@ _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
 _INT_MIN = -(2**63)
 _INT_MAX = 2**64 - 1
+_HIDDEN = frozenset({"Cc", "Cf", "Co", "Cn", "Zl", "Zp"})
 
 type Scalar = bool | int | float | str | bytes | None
 
@@ -56,10 +62,18 @@ def dumps(value: object) -> bytes:
     Raises TypeError for anything else.
     """
     try:
-        return orjson.dumps(value)
+        data = orjson.dumps(value)
     except orjson.JSONEncodeError:
         # Rare enough to pay for only when it happens: some text has a lone surrogate.
-        return orjson.dumps(_map_texts(value, _visible))
+        data = orjson.dumps(_map_texts(value, _visible))
+    return data if data.isascii() and b"\x7f" not in data else _escape_hidden(data)
+
+
+def _escape_hidden(document: bytes) -> bytes:
+    """Write as escapes what does not show; in compact JSON all of that stands inside of texts."""
+    text = document.decode()
+    hidden = [char for char in set(text) if category(char) in _HIDDEN]
+    return text.translate({ord(char): json.dumps(char)[1:-1] for char in hidden}).encode()
 
 
 def _not_finite(value: float) -> str:
