@@ -1,8 +1,6 @@
 """``python -m snapshotter`` is ``snap``."""
 
-import sys
-
-from snapshotter.cli import main
+from snapshotter.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

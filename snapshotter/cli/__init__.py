@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gc
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["main", "program"]
+
+_OBJECTS_BEFORE_A_COLLECTION = 50_000
+
+
+def program() -> NoReturn:
+    """Be the program ``snap``, for whom each hundredth of a second of start-up counts.
+
+    A start makes many objects and hardly any garbage, so the collector runs seldom. In the end
+    the process goes at once: to take three hundred modules apart first would take 25 ms.
+    """
+    gc.set_threshold(_OBJECTS_BEFORE_A_COLLECTION)
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
