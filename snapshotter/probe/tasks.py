@@ -44,12 +44,8 @@ def _would_run_code(work: Work, module: Any, task_type: type) -> bool:
 
     It hashes and compares tasks, and asks those that are not of C's class whether they are done.
     """
-    classes = type.__dict__["__subclasses__"](task_type)
-    for cls in classes:  # grows while it is iterated
-        for key, _ in list(dict_of_type(cls).items()):
-            if type(key) is not str or key in ("__hash__", "__eq__"):
-                return True
-        classes += type.__dict__["__subclasses__"](cls)
+    if _hash_is_own(task_type):
+        return True
     for member in work["tools"]["referents"](module):
         kind = type(member)
         if kind is set and set.__len__(member):
@@ -59,6 +55,20 @@ def _would_run_code(work: Work, module: Any, task_type: type) -> bool:
             for name, value in found[0] if found else ():
                 if name == "data" and (type(value) is not set or set.__len__(value)):
                     return True
+    return False
+
+
+def _hash_is_own(base: type) -> bool:
+    """Whether a class below ``base`` has, or inherits, a hash that is not made in C."""
+    classes = type.__dict__["__subclasses__"](base)
+    for cls in classes:  # grows while it is iterated
+        for one in mro_of(cls):
+            if is_made_in_c(one):
+                continue
+            for key, _ in list(dict_of_type(one).items()):
+                if type(key) is not str or key in ("__hash__", "__eq__"):
+                    return True
+        classes += type.__dict__["__subclasses__"](cls)
     return False
 
 
