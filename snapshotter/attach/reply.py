@@ -35,6 +35,7 @@ _MAX_ITEMS = 2_000_000
 _MAX_CONTAINERS = 400_000
 _ASKED_FOR = Limits()
 _SLACK = 2
+_MOST_AWAITERS = 64
 """So many times what was asked for is still believed; a dump could not hold much more."""
 _MOST_SECONDS = 1e9
 _MAX_GC_FIGURES = 16
@@ -299,9 +300,11 @@ def _tasks(message: Fields, codes: _Codes) -> tuple[Task, ...]:
     tasks: list[Task] = []
     if len(message.get("tasks", list)) > _SLACK * _ASKED_FOR.tasks:
         raise ReplyError("it has more tasks than it was asked for")
-    for identity, name, state, loop, thread, stack, waits in message.rows("tasks", 7):
-        if type(stack) is not list:
+    for identity, name, state, loop, thread, stack, waits, by in message.rows("tasks", 8):
+        if type(stack) is not list or type(by) is not list:
             raise ReplyError("the stack of a task is not a list")
+        if len(by) > _MOST_AWAITERS:
+            raise ReplyError("more tasks than it was asked for await a task")
         tasks.append(
             Task(
                 identity=number(identity),
@@ -311,6 +314,7 @@ def _tasks(message: Fields, codes: _Codes) -> tuple[Task, ...]:
                 thread_ident=number(thread),
                 frames=tuple(codes.frame(number(place)) for place in stack),
                 waits_for=maybe(waits, str),
+                awaited_by=tuple(number(awaiter) for awaiter in by),
             )
         )
     return tuple(tasks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from snapshotter.analysis.tasks import tasks_awaited
 from snapshotter.export.encoding import dumps, scalar, utc
 from snapshotter.export.values import ValueTrees
 from snapshotter.model import Recording
@@ -52,6 +53,7 @@ def write(subject: Snapshot | Recording, stream: BinaryIO) -> None:
 def snapshot_dict(snapshot: Snapshot) -> _Dict:
     """Return ``snapshot`` as plain containers; ``encoding.dumps`` turns them into bytes."""
     trees = ValueTrees(snapshot.values)
+    awaited = tasks_awaited(snapshot.tasks)
     return {
         "schema": SNAPSHOT_SCHEMA,
         "tool": snapshot.tool,
@@ -63,7 +65,7 @@ def snapshot_dict(snapshot: Snapshot) -> _Dict:
         "threads": [_thread(thread, trees) for thread in snapshot.threads],
         "gc": None if snapshot.gc is None else _gc(snapshot.gc),
         "interpreter": _interpreter(snapshot.interpreter),
-        "tasks": [_task(task, trees) for task in snapshot.tasks],
+        "tasks": [_task(task, trees, awaited.get(task.identity, ())) for task in snapshot.tasks],
         "tasks_total": snapshot.tasks_total,
         "heap": None,
         "vars": [_variable(variable, trees) for variable in snapshot.variables],
@@ -205,10 +207,12 @@ def _interpreter(interpreter: Interpreter | None) -> _Dict | None:
     return _plain(interpreter) | {"signal_handlers": handlers}
 
 
-def _task(task: Task, trees: ValueTrees) -> _Dict:
+def _task(task: Task, trees: ValueTrees, awaited: Iterable[Task]) -> _Dict:
     return _plain(task) | {
         "state": task.state.value,
         "frames": _frames(task.frames, trees),
+        "awaited_by": list(task.awaited_by),
+        "awaits": [one.identity for one in awaited],
     }
 
 

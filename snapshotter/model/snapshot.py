@@ -168,6 +168,8 @@ class Task:
     frames: tuple[Frame, ...] = ()
     waits_for: str | None = None
     """Type of what it waits for, with the identity of a task: "Task 0x7f…", "Future"."""
+    awaited_by: tuple[int, ...] = ()
+    """Identities of the tasks that await it, directly or in a gather, group, wait or shield."""
 
 
 @dataclass(frozen=True, slots=True)

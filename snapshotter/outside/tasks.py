@@ -41,6 +41,8 @@ _STATES: Final = (TaskState.PENDING, TaskState.CANCELLED, TaskState.FINISHED)
 _MOST_LISTED: Final = 100_000
 _MOST_AWAITS: Final = 64
 _MAX_NAME: Final = 200
+_MOST_AWAITERS: Final = 64
+_LARGEST_SET_BYTES: Final = 1 << 16
 _ROUNDS: Final = 3
 _BUDGET_NS: Final = 500_000_000
 _AWAITING: Final = {(3, 14): {255}, (3, 15): {2, 3}}
@@ -72,9 +74,10 @@ class _Offsets:
     def is_plausible(self) -> bool:
         """Whether all fields lie inside their structures."""
         of_task = (self.task_name, self.task_awaited_by, self.task_coro, self.task_node)
+        flags = (self.task_is_task, self.task_awaited_by_is_set)
         of_thread = (self.thread_loop, self.thread_tasks)
         return (
-            max(of_task) < self.task_size < _LARGEST_OFFSET
+            max(*of_task, *flags) < self.task_size < _LARGEST_OFFSET
             and max(of_thread) < self.thread_size < _LARGEST_OFFSET
             and not any(offset % 8 for offset in (*of_task, *of_thread, self.interpreter_tasks))
         )
@@ -275,6 +278,7 @@ class TaskReader:
                     thread_ident=loops[loop],
                     frames=self._stack(self._heap.pages.u64(address + offsets.task_coro)),
                     waits_for=self._waits(self._heap.pages.u64(address + offsets.task_waiter)),
+                    awaited_by=self._awaiters(offsets, address),
                 )
         except TornReadError:
             task = None
@@ -317,6 +321,21 @@ class TaskReader:
         if self._classes.plan(kind).reading is Reading.NONE:
             return None
         return f"{self._classes.name_of(kind)} {waiter:#x}"
+
+    def _awaiters(self, offsets: _Offsets, address: int) -> tuple[int, ...]:
+        """Return the tasks that CPython notes as those that await this one."""
+        pages = self._heap.pages
+        by = pages.u64(address + offsets.task_awaited_by)
+        if not by:
+            return ()
+        found = [by]
+        if pages.read(address + offsets.task_awaited_by_is_set, 1) != b"\0":
+            if self._classes.plan(self._heap.type_of(by)).reading is not Reading.SET:
+                raise TornReadError("Those that await a task are in no set.")
+            found, _, size = self._heap.set_items(by, _MOST_AWAITERS)
+            if size > _LARGEST_SET_BYTES:
+                return ()
+        return tuple(sorted(one for one in found if self._is_task(one)))
 
     def _stack(self, awaited: int) -> tuple[Frame, ...]:
         """Frames of a coroutine and of what it awaits, innermost first."""

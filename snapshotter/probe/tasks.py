@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["pack_tasks"]
 
 _MOST_AWAITS = 64
+_MOST_AWAITERS = 64
+_LARGEST_SET_BYTES = 1 << 16
 _FULL = 70
 
 
 def pack_tasks(work: Work) -> tuple[int, list[bytes]]:
-    """All tasks that were counted, and (id, name, state, loop, thread, stack, waits) of each."""
+    """All tasks that were counted, and rows of them.
+
+    A row is (id, name, state, loop, thread, stack, what it waits for, ids of who awaits it).
+    """
     out: list[bytes] = []
     total = 0
     module = work["modules"].get("_asyncio")
@@ -34,6 +39,13 @@ def pack_tasks(work: Work) -> tuple[int, list[bytes]]:
     if _would_run_code(work, module, tools["Task"]):
         work["missing"].append("asyncio tasks: listing them would run code of their own classes")
         return 0, out
+    if _hash_is_own(tools["Future"]):
+        work["missing"].append(
+            "who awaits asyncio tasks: asking would run code of their own classes"
+        )
+        tools["asks_who_awaits"] = False
+    else:
+        tools["asks_who_awaits"] = True
     for ident in _loop_threads(work):
         total += _tasks_of(work, tools, ident, out)
     return total, out
@@ -140,18 +152,42 @@ def _pack_task(work: Work, tools: dict[str, Any], task: Any, loop: int, ident: i
     waiter = get[1]["_fut_waiter"].__get__(task)
     state = exact_text(get[0]["_state"].__get__(task), 16)
     stack = _await_chain(work, coroutine)
-    packed = b"\x97" + pack_int(id(task)) + pack_text(_task_name(work, get[1], task))
+    members = work["tools"]["referents"](task)
+    packed = b"\x98" + pack_int(id(task)) + pack_text(_task_name(work, get[1], task, members))
     packed += pack_text(state) + pack_int(loop) + pack_int(ident)
     packed += pack_array(len(stack)) + b"".join([pack_int(number) for number in stack])
     if waiter is None:
-        return packed + NIL
-    text = exact_text(qualname_of_type(type(waiter)), 200)
-    return packed + pack_text(text + " 0x" + int.__format__(id(waiter), "x"))
+        packed += NIL
+    else:
+        text = exact_text(qualname_of_type(type(waiter)), 200)
+        packed += pack_text(text + " 0x" + int.__format__(id(waiter), "x"))
+    awaiters = _awaiters(tools, task, members)
+    return packed + pack_array(len(awaiters)) + b"".join([pack_int(one) for one in awaiters])
 
 
-def _task_name(work: Work, descriptors: Any, task: Any) -> str:
+def _awaiters(tools: dict[str, Any], task: Any, members: list[Any]) -> list[int]:
+    """Ids of the tasks that CPython notes as those that await this one.
+
+    C answers with a new frozenset: a copy of its own set, or one task, which it hashes.
+    """
+    if not tools["asks_who_awaits"]:
+        return []
+    for member in members:
+        if type(member) is set and set.__sizeof__(member) > _LARGEST_SET_BYTES:
+            return []
+    found = dict_of_type(tools["Future"])["_asyncio_awaited_by"].__get__(task)
+    ids: list[int] = []
+    if type(found) is frozenset:
+        for _, one in zip(range(_MOST_AWAITERS), frozenset.__iter__(found)):
+            if any_is(mro_of(type(one)), tools["Task"]):
+                ids.append(id(one))
+    list.sort(ids)
+    return ids
+
+
+def _task_name(work: Work, descriptors: Any, task: Any, members: list[Any]) -> str:
     """The name. Until it is asked for, C keeps a number, and would make a text of it for ever."""
-    for member in work["tools"]["referents"](task):
+    for member in members:
         if type(member) is int:
             return "Task-" + int.__repr__(member)
     name = descriptors["get_name"](task)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from snapshotter.analysis.seen import Seen
 from snapshotter.analysis.signatures import place_signature
+from snapshotter.analysis.tasks import tasks_awaited
 from snapshotter.render.fit import (
     SEPARATOR,
     Facts,
@@ -28,7 +29,7 @@ from snapshotter.render.units import count, duration, plural, size
 from snapshotter.render.values import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -166,12 +167,13 @@ def tasks_section(snapshot: Snapshot) -> RenderableType:
     """Return asyncio tasks, grouped by state, what they wait for and coroutine stack."""
     total = len(snapshot.tasks) if snapshot.tasks_total is None else snapshot.tasks_total
     groups = _task_groups(snapshot.tasks)
+    awaited = tasks_awaited(snapshot.tasks)
     seen = "" if total <= len(snapshot.tasks) else f", {count(len(snapshot.tasks))} of them seen"
     parts: list[RenderableType] = [
         line(("Tasks", HEADING), f"  {count(total)}{seen}", (", most recent call first", QUIET))
     ]
     for group in groups[:_MAX_TASK_GROUPS]:
-        parts += [blank(), *_task_group(group, snapshot)]
+        parts += [blank(), *_task_group(group, snapshot, awaited)]
     left = sum(len(group) for group in groups[_MAX_TASK_GROUPS:])
     parts += [blank(), line((f"… {plural(left, 'task')} more", QUIET))] if left else []
     return Renderables(*parts)
@@ -193,16 +195,25 @@ def _task_groups(tasks: Sequence[Task]) -> list[list[Task]]:
     return sorted(found.values(), key=len, reverse=True)
 
 
-def _task_group(group: Sequence[Task], snapshot: Snapshot) -> Iterator[RenderableType]:
+def _task_group(
+    group: Sequence[Task], snapshot: Snapshot, awaited: Mapping[int, Sequence[Task]]
+) -> Iterator[RenderableType]:
     first = group[0]
-    names = [task.name or hex(task.identity) for task in group]
+    names = _task_names(group)
     title = f"{plural(len(group), 'task')} with this stack: " if len(group) > 1 else ""
     waits = ""
     if first.waits_for:
         waits = f", waits for {first.waits_for if len(group) == 1 else first.waits_for.split()[0]}"
+    others = {one.identity: one for task in group for one in awaited.get(task.identity, ())}
+    if others:
+        waits += f", awaits {names_of(_task_names(others.values()))}"
     name = (names_of(names), "" if title else EMPHASIS)
     yield Hanging("", sentence((title, EMPHASIS), name, (f"  {first.state}{waits}", QUIET)))
     yield Stack(first.frames, snapshot, locals_="none")
+
+
+def _task_names(tasks: Iterable[Task]) -> list[str]:
+    return [task.name or hex(task.identity) for task in tasks]
 
 
 def variables_section(snapshot: Snapshot) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,9 @@ def read_stacks(
     """
     stacks = _Stacks(document, strings, values)
     threads = tuple(_threads(Columns(document, "threads", strings), stacks))
-    tasks = tuple(_tasks(Columns(document, "tasks", strings), stacks))
+    tasks = _tasks(Columns(document, "tasks", strings), stacks)
     stacks.check_all_locals_used()
-    return threads, tasks
+    return threads, tuple(_with_awaiters(tasks, document, strings))
 
 
 class _Stacks:
@@ -212,7 +213,7 @@ def _outside(table: Columns, stacks: _Stacks) -> Iterator[OutsideStack | None]:
             )
 
 
-def _tasks(table: Columns, stacks: _Stacks) -> Iterator[Task]:
+def _tasks(table: Columns, stacks: _Stacks) -> list[Task]:
     rows = zip(
         table.integers("identity"),
         table.maybe_texts("name"),
@@ -223,6 +224,22 @@ def _tasks(table: Columns, stacks: _Stacks) -> Iterator[Task]:
         table.maybe_texts("waits_for"),
         strict=True,
     )
+    tasks = []
     for row, (identity, name, state, loop, thread_ident, stack, waits_for) in enumerate(rows):
         frames = stacks.of(stack, OWNER_TASK, row)
-        yield Task(identity, name, state, loop, thread_ident, frames, waits_for)
+        tasks.append(Task(identity, name, state, loop, thread_ident, frames, waits_for))
+    return tasks
+
+
+def _with_awaiters(
+    tasks: list[Task], document: Mapping[str, Any], strings: Sequence[str]
+) -> list[Task]:
+    if "task_awaiters" not in document:  # written before it was known
+        return tasks
+    table = Columns(document, "task_awaiters", strings)
+    awaiters: dict[int, list[int]] = {}
+    for row, by in zip(table.rows_of("task", len(tasks)), table.integers("awaiter"), strict=True):
+        awaiters.setdefault(row, []).append(by)
+    for row, found in awaiters.items():
+        tasks[row] = replace(tasks[row], awaited_by=tuple(found))
+    return tasks

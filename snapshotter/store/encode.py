@@ -59,6 +59,14 @@ def _document(snapshot: Snapshot) -> dict[str, object]:
     tables: dict[str, object] = {
         "threads": _threads(snapshot.threads, strings, stacks),
         "tasks": _tasks(snapshot.tasks, strings, stacks),
+        "task_awaiters": columns(
+            (
+                (row, awaiter)
+                for row, task in enumerate(snapshot.tasks)
+                for awaiter in task.awaited_by
+            ),
+            *("task", "awaiter"),
+        ),
         "variables": _variables(snapshot.variables, strings),
         **_values(snapshot.values, strings),
         **_gc(snapshot.gc, strings),

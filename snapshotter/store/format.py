@@ -58,6 +58,8 @@ counters), `wchan`? s-index, `voluntary_switches`?, `involuntary_switches`?, `cp
 ### `tasks`
 One row per asyncio task: `identity`, `name`? s-index, `state` s-index (`pending`, `running`,
 `cancelled`, `finished`), `loop`, `thread_ident`?, `stack` row of `stacks`, `waits_for`? s-index.
+* `task_awaiters` table (may be absent), one row per task and task that awaits it, be it in a
+  gather, a group, a wait or a shield: `task` row of `tasks`, `awaiter` identity. Up to 64 per task.
 
 ### Locals
 * `locals` table, one row per captured local: `of` s-index (`thread`, `outside`, `task`: whose stack

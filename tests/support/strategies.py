@@ -126,6 +126,7 @@ def _tasks(nodes: int) -> st.SearchStrategy[Task]:
         thread_ident=st.none() | _int64,
         frames=_stacks(nodes),
         waits_for=_maybe_texts,
+        awaited_by=st.lists(_int64, max_size=3).map(tuple),
     )
 
 

@@ -107,10 +107,12 @@ def test_optional_columns_and_fields_may_be_absent() -> None:
     tampered = document()
     del tampered["threads"]["wchan"]
     del tampered["capture"]["armed_ns"]
+    del tampered["task_awaiters"]
 
     snapshot = decode(seal(tampered))
 
     assert snapshot.capture.armed_ns is None
+    assert not any(task.awaited_by for task in snapshot.tasks)
     assert all(thread.counters and thread.counters.wchan is None for thread in snapshot.threads)
 
 
