@@ -28,7 +28,7 @@ from snapshotter.store.wire import WireError, strict_unpack
 if TYPE_CHECKING:
     from snapshotter.outside.origin import Origins
 
-__all__ = ["InsideThread", "InsideView", "ReplyError", "decode_reply"]
+__all__ = ["InsideThread", "InsideView", "ReplyError", "decode_reply", "is_about_tasks"]
 
 _MAX_BYTES = 8 << 20
 _MAX_ITEMS = 2_000_000
@@ -84,6 +84,16 @@ class InsideView:
     variables: tuple[Variable, ...]
     missing: tuple[str, ...]
     probe: str
+
+    @property
+    def lacks_tasks(self) -> bool:
+        """Whether asyncio tasks were left out, or something of them."""
+        return any(is_about_tasks(sentence) for sentence in self.missing)
+
+
+def is_about_tasks(missing: str) -> bool:
+    """Whether what is missing are asyncio tasks, or something of them."""
+    return "asyncio task" in missing
 
 
 def decode_reply(data: bytes, nonce: bytes, origins: Origins) -> InsideView:

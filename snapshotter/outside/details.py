@@ -61,8 +61,10 @@ class Wanted:
     """None for those that go with the level."""
     first_node: int = 0
     """The index that the first value gets: there are others before it."""
-    only_values: bool = False
-    """Leave out names and tasks: they are known."""
+    names: bool = True
+    """Names of threads."""
+    tasks: bool = True
+    """asyncio tasks, of all threads."""
     budget_ns: int = _BUDGET_NS
 
 
@@ -136,8 +138,8 @@ class DetailsReader:
             )
             if is_last or not (pending or variables):
                 break
-        names = {} if wanted.only_values else self._modules.thread_names(scrubber)
-        tasks = self._asyncio(threads, scrubber, wanted)
+        names = self._modules.thread_names(scrubber) if wanted.names else {}
+        tasks = self._asyncio(scrubber, wanted) if wanted.tasks else None
         return OutsideDetails(
             threads=assembly.threads,
             values=assembly.scrubbed_values(),
@@ -156,13 +158,10 @@ class DetailsReader:
             return self._gc.read()
         return None
 
-    def _asyncio(
-        self, threads: Sequence[ThreadRef], scrubber: Scrubber, wanted: Wanted
-    ) -> TasksSeen | None:
-        if wanted.only_values:
-            return None
+    def _asyncio(self, scrubber: Scrubber, wanted: Wanted) -> TasksSeen | None:
         limits = wanted.limits or limits_for(wanted.level)
         with suppress(TornReadError):
+            threads = self._runtime.threads(self._runtime.main_interpreter())
             found = self._tasks.read(threads, scrubber, most=limits.tasks)
             if found is not None or self._modules.module("_asyncio"):
                 return found

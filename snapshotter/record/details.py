@@ -72,5 +72,6 @@ class DetailsSource:
             variables=tuple(tuple(check_variable(name)) for name in variables),
             limits=limits_for(options.values),
             first_node=len(inside.values) if inside else 0,
-            only_values=inside is not None,
+            names=inside is None,
+            tasks=inside is None or inside.lacks_tasks,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from snapshotter.attach.compilers import PROBE_FILENAME
+from snapshotter.attach.reply import is_about_tasks
 from snapshotter.model import Capture, Interpreter, Pause, Snapshot, Thread, View
 from snapshotter.model.limits import limits_for
 from snapshotter.record.version import TOOL_VERSION
@@ -58,6 +59,7 @@ def merge(views: Views, names: Names) -> Snapshot:
     threads = _threads(views, names)
     inside, details = views.inside, views.details
     told = inside or details
+    tasks = _tells_tasks(views)
     missing = _missing(views, threads)
     return Snapshot(
         captured_at_ns=views.captured_at_ns,
@@ -68,8 +70,8 @@ def merge(views: Views, names: Names) -> Snapshot:
         values=(inside.values if inside else ()) + (details.values if details else ()),
         gc=_gc(views),
         interpreter=_interpreter(views),
-        tasks=told.tasks if told else (),
-        tasks_total=told.tasks_total if told else None,
+        tasks=tasks.tasks if tasks else (),
+        tasks_total=tasks.tasks_total if tasks else None,
         variables=told.variables if told else (),
         tool=TOOL_VERSION,
     )
@@ -175,6 +177,20 @@ def _gc(views: Views) -> GcState | None:
     return replace(inside, recent=outside.recent)
 
 
+def _tells_tasks(views: Views) -> InsideView | OutsideDetails | None:
+    """The view whose tasks stand in the snapshot: the other one where the probe left some out."""
+    inside, details = views.inside, views.details
+    if inside is None:
+        return details
+    is_better = (
+        inside.lacks_tasks
+        and details is not None
+        and details.tasks_total is not None
+        and len(details.tasks) >= len(inside.tasks)
+    )
+    return details if is_better else inside
+
+
 def _new_thread(own: InsideThread) -> Thread:
     """A thread that came between the outside and the inside view."""
     return Thread(
@@ -196,8 +212,11 @@ def _missing(views: Views, threads: tuple[Thread, ...]) -> tuple[str, ...]:
     if views.inside is None:
         missing.append(f"no inside view: {views.outcome.problem}")
         missing.extend(_not_from_outside(views))
-    else:
+    elif _tells_tasks(views) is views.inside:
         missing.extend(views.inside.missing)
+    else:
+        missing.extend(text for text in views.inside.missing if not is_about_tasks(text))
+        missing.extend(_tasks_left_out(views.details))
     torn = sum(1 for thread in threads if not thread.complete)
     if torn:
         stacks, verb = ("stack", "is") if torn == 1 else ("stacks", "are")
@@ -219,14 +238,17 @@ def _not_from_outside(views: Views) -> Iterator[str]:
         yield "no GC statistics: they could not be read from outside"
     if details.tasks_total is None:
         yield "no asyncio tasks: they could not be read from outside"
-    elif details.tasks_total > len(details.tasks):
-        left_out = details.tasks_total - len(details.tasks)
-        one = left_out == 1
-        yield (
-            "the stack of 1 asyncio task was left out"
-            if one
-            else (f"the stacks of {left_out} asyncio tasks were left out")
-        )
+    yield from _tasks_left_out(details)
+
+
+def _tasks_left_out(details: OutsideDetails | None) -> Iterator[str]:
+    if details is None or details.tasks_total is None:
+        return
+    left_out = details.tasks_total - len(details.tasks)
+    if left_out == 1:
+        yield "the stack of 1 asyncio task was left out"
+    elif left_out > 1:
+        yield f"the stacks of {left_out} asyncio tasks were left out"
 
 
 def _unread(views: Views) -> list[Variable]:
