@@ -25,7 +25,7 @@ from snapshotter.attach.surroundings import (
 from snapshotter.errors import NotPermittedError, SnapshotterError, TornReadError
 from snapshotter.model import MainState
 from snapshotter.model.checks import Check, CheckStatus, Report
-from snapshotter.outside.memory import Memory
+from snapshotter.outside.memory import Memory, living_threads
 from snapshotter.outside.procfs import process_state
 from snapshotter.outside.runtime import Runtime
 from snapshotter.outside.view import OutsideReader
@@ -153,6 +153,10 @@ def _check_exists(pid: int) -> Check:
     if state is None:
         return Check("process", _FAIL, f"There is no process {pid}.", "snap ps")
     if state in "ZX":
+        other = next(living_threads(pid), None)
+        if other is not None:
+            sentence = f"The main thread of process {pid} has ended; others still run."
+            return Check("process", _FAIL, sentence, f"snap dump {other}")
         sentence = f"Process {pid} has ended; its parent has not taken notice yet."
         return Check("process", _FAIL, sentence, "snap ps")
     return Check("process", _OK, f"Process {pid} is there.")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["MainEvidence", "decide_main_state", "describe_place"]
 
 _STOPPED = {"T": "stopped by a signal", "t": "held by a debugger"}
+_ENDED = {"Z", "X", "x"}
 _FINALIZER_SOURCE = "threading.py"
 _FINALIZER_NAME = "_shutdown"
 
@@ -46,6 +47,8 @@ def decide_main_state(runtime: Runtime, seen: MainEvidence) -> tuple[MainState, 
     place = describe_place(seen.frames)
     if seen.counters is not None and seen.counters.state in _STOPPED:
         return MainState.STOPPED, f"{_STOPPED[seen.counters.state]}{place}"
+    if seen.counters is not None and seen.counters.state in _ENDED:
+        return MainState.GONE, f"it ended by itself{place}"
     ending = _ending(runtime, seen)
     if ending is not None:
         return MainState.ENDING, f"{ending}{place}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from struct import Struct
 from typing import TYPE_CHECKING, Self
 
@@ -17,9 +18,10 @@ from snapshotter.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
-__all__ = ["MAX_READ_BYTES", "Memory", "not_permitted", "without_memory"]
+__all__ = ["MAX_READ_BYTES", "Memory", "living_threads", "not_permitted", "without_memory"]
 
 MAX_READ_BYTES = 64 << 20
 """No single read is larger: a length that a target wrote is never trusted."""
@@ -27,6 +29,8 @@ MAX_READ_BYTES = 64 << 20
 _LOWEST_ADDRESS = 0x1000
 _FLAGS_FIELD = 6
 _PF_KTHREAD = 0x0020_0000  # include/linux/sched.h
+_PF_EXITING = 0x0000_0004
+_ENDED = {b"Z", b"X", b"x"}
 _ADDRESS_LIMIT = 1 << 56
 _U64 = Struct("<Q")
 _I32 = Struct("<i")
@@ -51,11 +55,33 @@ def without_memory(pid: int) -> SnapshotterError:
         is_kernel_thread = False
     # A process that ends gives its memory back some time before it is a zombie.
     if not is_kernel_thread:
-        return ProcessEndedError(f"Process {pid} has ended.")
+        return _ended(pid)
     return NotPythonError(
         f"Process {pid} is a kernel thread, not a Python program.",
         hint="List Python processes with: snap ps",
     )
+
+
+def _ended(pid: int) -> ProcessEndedError:
+    """Return the error for a process that has ended, or whose main thread alone has."""
+    other = next(living_threads(pid), None)
+    if other is None:
+        return ProcessEndedError(f"Process {pid} has ended.")
+    return ProcessEndedError(
+        f"The main thread of process {pid} has ended, and with it the view of its memory.",
+        hint=f"Others of its threads still run; see all of it through one: snap dump {other}",
+    )
+
+
+def living_threads(pid: int) -> Iterator[int]:
+    """Yield threads of ``pid`` that have not ended and are not about to."""
+    with suppress(OSError):
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError, IndexError, ValueError):
+                with open(f"/proc/{pid}/task/{tid}/stat", "rb") as file:
+                    fields = file.read().rpartition(b")")[2].split()
+                if fields[0] not in _ENDED and not int(fields[_FLAGS_FIELD]) & _PF_EXITING:
+                    yield int(tid)
 
 
 class Memory:

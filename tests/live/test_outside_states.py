@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from snapshotter.attach.preflight import examine
+from snapshotter.errors import ProcessEndedError
 from snapshotter.model import MainState, View
 from snapshotter.outside.procfs import process_state
 from snapshotter.record.capture import Observer
 from snapshotter.record.options import CaptureOptions
-from tests.support.targets import spawn, wait_until
+from tests.support.targets import spawn, spawn_source, wait_until
 
 if TYPE_CHECKING:
     from snapshotter.model import Snapshot, Thread
@@ -133,3 +135,35 @@ def test_a_target_that_waits_at_its_end(target_python: str, ending: str) -> None
     assert any(
         frame.qualname == "forever" for thread in snapshot.threads for frame in thread.frames
     )
+
+
+MAIN_ENDS = """
+import ctypes, os, threading, time
+
+def work():
+    answer = 42
+    with open(f"/proc/self/task/{os.getpid()}/stat") as file:
+        while ") Z " not in file.read():
+            file.seek(0)
+            time.sleep(0.005)
+    os.write(1, b"%d\\n" % threading.get_native_id())
+    os.write(int(os.environ["SNAP_READY_FD"]), b"ready\\n")
+    time.sleep(1000)
+
+threading.Thread(target=work, name="worker").start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_main_thread_that_ended_by_itself(target_python: str) -> None:
+    with spawn_source(MAIN_ENDS, python=target_python) as target:
+        other = int(target.stdout_text())
+        with pytest.raises(ProcessEndedError, match="main thread") as error:
+            Observer.open(target.pid, OPTIONS)
+        assert error.value.hint.endswith(f"snap dump {other}")
+        assert examine(target.pid).checks[0].fix == f"snap dump {other}"
+
+        snapshot = captured_when(other, "it ended by itself")
+
+    assert snapshot.capture.main is MainState.GONE
+    assert local(snapshot, named(snapshot, "worker"), "work", "answer") == 42
