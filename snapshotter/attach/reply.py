@@ -34,8 +34,8 @@ _MAX_BYTES = 8 << 20
 _MAX_ITEMS = 2_000_000
 _MAX_CONTAINERS = 400_000
 _ASKED_FOR = Limits()
-_SLACK = 2
 _MOST_AWAITERS = 64
+_SLACK = 2
 """So many times what was asked for is still believed; a dump could not hold much more."""
 _MOST_SECONDS = 1e9
 _MAX_GC_FIGURES = 16
