@@ -17,6 +17,8 @@ _NS_PER_UNIT = {
     "h": 3_600_000_000_000,
     "d": 86_400_000_000_000,
 }
+_LONGEST_NS = 36_500 * _NS_PER_UNIT["d"]
+"""A century: timers and files count nanoseconds in 64 bits, which three times that would fill."""
 _BYTES_PER_UNIT = {
     "B": 1,
     "KB": 10**3,
@@ -35,7 +37,8 @@ _PART = re.compile(r"\d+(?:\.\d+)?[A-Za-zµ]+")
 def parse_duration_ns(text: str) -> int:
     """Return a duration such as ``250ms``, ``30s``, ``1.5h`` or ``1h30m`` in nanoseconds.
 
-    Raises UsageError for anything else: a number without a unit, a negative one, zero.
+    Raises UsageError for anything else: a number without a unit, a negative one, zero,
+    more than a century.
     """
     parts = _PART.findall(text.strip())
     if not parts or "".join(parts) != text.strip():
@@ -43,6 +46,8 @@ def parse_duration_ns(text: str) -> int:
     total_ns = sum(_amount(part, _NS_PER_UNIT, text, "30s") for part in parts)
     if total_ns <= 0:
         raise UsageError(f"{text!r} is no time at all; give a duration such as 30s.")
+    if total_ns > _LONGEST_NS:
+        raise UsageError(f"{text!r} is too long; the longest is {format_duration(_LONGEST_NS)}.")
     return total_ns
 
 

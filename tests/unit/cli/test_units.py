@@ -50,6 +50,13 @@ def test_other_durations_are_refused_with_a_sentence(text: str) -> None:
     assert caught.value.message.endswith(".")
 
 
+def test_no_duration_is_longer_than_a_timer_can_count() -> None:
+    assert parse_duration_ns("36500d") < 2**62
+    for text in ("36501d", "99999999d", "36500d1s"):
+        with pytest.raises(UsageError, match=f"'{text}' is too long; the longest is 36500d"):
+            parse_duration_ns(text)
+
+
 def test_a_number_without_a_unit_is_told_so() -> None:
     with pytest.raises(UsageError, match="'30' has no unit; units are ns us ms s m h d, as in 30s"):
         parse_duration_ns("30")
