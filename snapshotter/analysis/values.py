@@ -109,6 +109,8 @@ class _Comparison:
 
 def _differs_itself(old: Value, new: Value) -> bool:
     """Tell whether two values differ apart from their members."""
+    if _is_unseen(old) or _is_unseen(new):
+        return False
     if not _same_type(old, new) or old.length != new.length:
         return True
     if Status.REDACTED in {old.status, new.status} or Status.UNREADABLE in {old.status, new.status}:
@@ -129,6 +131,11 @@ def _differs_exactly(old: Value, new: Value) -> bool:
         return True
     exact = old.status is new.status is Status.OK
     return exact and old.kind in _SIMPLE and _scalar(old) != _scalar(new)
+
+
+def _is_unseen(value: Value) -> bool:
+    """Tell whether nothing is known of a value, as when no time was left for it."""
+    return value.kind is Kind.UNKNOWN and not value.type
 
 
 def _same_type(old: Value, new: Value) -> bool:

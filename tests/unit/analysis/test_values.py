@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from snapshotter.analysis.changes import Change
 from snapshotter.analysis.seen import Seen
 from snapshotter.analysis.values import MAX_CHANGES, compare_values
@@ -110,3 +112,13 @@ def test_a_type_that_one_side_does_not_know_is_no_difference() -> None:
     assert changes(Seen(table, 0), Seen(table, 1)) == []
     assert changes(seen(3), Seen(table, 2)) == []
     assert changes(seen(4), Seen(table, 2)) == [("", "changed")]
+
+
+def test_what_one_side_had_no_time_for_is_no_difference() -> None:
+    known = seen({"a": 1, "b": [2]})
+    nodes = [*known.values, Value(Kind.UNKNOWN, "", Status.TRUNCATED)]
+    items = tuple(replace(item, node=len(known.values)) for item in known.value.items)
+    nodes[known.node] = replace(known.value, items=items)
+    cut = Seen(tuple(nodes), known.node)
+    assert changes(known, cut) == []
+    assert changes(cut, known) == []
