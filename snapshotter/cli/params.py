@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DURATION", "PID", "SIZE", "usage_error"]
 
-_LARGEST_PID = 1 << 22
+_LARGEST_PID = (1 << 31) - 1
+"""What a pid_t holds, more than any machine gives out: such a number is a process not there."""
 
 
 class _Parsed(click.ParamType[Any]):

@@ -65,6 +65,13 @@ def test_without_a_command_the_help_is_the_error(snap: Snap) -> None:
     assert "Commands:" in outcome.err
 
 
+def test_a_number_above_every_pid_is_a_process_that_is_not_there(snap: Snap) -> None:
+    for pid in (2**22 + 1, 2**31 - 1):
+        outcome = snap("dump", pid)
+        assert outcome.code == ExitCode.NO_TARGET
+        assert outcome.err.startswith(f"snap: There is no process {pid}.\n")
+
+
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
