@@ -43,7 +43,9 @@ def check_destination(path: Path, *, force: bool) -> None:
     if path == STDOUT or not path.exists():
         return
     if not path.is_file():
-        raise UsageError(f"{path} is not a plain file.", hint="name another file with -o")
+        raise UsageError(
+            f"{path} is not a plain file.", hint="name another file with -o", slug="not-a-file"
+        )
     if not force:
         raise UsageError(
             f"{path} exists already.",

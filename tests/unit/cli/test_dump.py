@@ -133,7 +133,9 @@ def test_a_file_in_no_directory_is_refused_before_anything_is_done(
 
 def test_a_directory_is_never_overwritten(snap: Snap) -> None:
     Path("there").mkdir()
-    assert "there is not a plain file." in snap("dump", 1, "-o", "there", "--force").err
+    told = snap("dump", 1, "-o", "there", "--force").err
+    assert "there is not a plain file." in told
+    assert told.endswith("#not-a-file\n")
 
 
 def test_several_processes_have_a_file_each(snap: Snap) -> None:
