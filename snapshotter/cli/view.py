@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,19 +113,31 @@ def _thread_screen(loaded: Snapshot | Recording, request: _ViewGiven) -> Rendera
     snapshots = _up_to_the_chosen(loaded, request)
     found = thread_view(snapshots[-1], request.thread or "", dwells=dwell(snapshots))
     if found is None:
-        raise UsageError(
-            f"{request.path} has no thread {request.thread!r}.",
-            hint=f"snap view {request.path} --all lists them",
-            slug="no-such-thread",
-        )
+        raise _no_such_thread(request)
     return found
 
 
 def _chosen(loaded: Snapshot | Recording, request: _ViewGiven) -> Snapshot | Recording:
-    """Return the snapshot that ``--at`` means, or all that was loaded."""
+    """Return the snapshot that ``--at`` means, or all that was loaded; of ``--thread`` only."""
     if isinstance(loaded, Recording) and request.at is None:
-        return loaded
-    return _up_to_the_chosen(loaded, request)[-1]
+        snapshots = _with_the_thread(loaded.snapshots, request)
+        return replace(loaded, snapshots=snapshots)
+    (chosen,) = _with_the_thread(_up_to_the_chosen(loaded, request)[-1:], request)
+    return chosen
+
+
+def _with_the_thread(snapshots: tuple[Snapshot, ...], request: _ViewGiven) -> tuple[Snapshot, ...]:
+    """Leave out the other threads, where ``--thread`` names one that is there."""
+    if request.thread is None:
+        return snapshots
+    from snapshotter.render.dump import find_threads  # noqa: PLC0415 -- start-up
+
+    wanted = [find_threads(each, request.thread) for each in snapshots]
+    if not any(wanted):
+        raise _no_such_thread(request)
+    return tuple(
+        replace(each, threads=threads) for each, threads in zip(snapshots, wanted, strict=True)
+    )
 
 
 def _up_to_the_chosen(loaded: Snapshot | Recording, request: _ViewGiven) -> tuple[Snapshot, ...]:
@@ -139,6 +151,14 @@ def _up_to_the_chosen(loaded: Snapshot | Recording, request: _ViewGiven) -> tupl
         if snapshot.tick is not None and snapshot.tick.sequence == request.at:
             return loaded.snapshots[: index + 1]
     raise _no_such_snapshot(f"{request.path} has no snapshot {request.at}.", request)
+
+
+def _no_such_thread(request: _ViewGiven) -> UsageError:
+    return UsageError(
+        f"{request.path} has no thread {request.thread!r}.",
+        hint=f"snap view {request.path} --all lists them",
+        slug="no-such-thread",
+    )
 
 
 def _no_such_snapshot(message: str, request: _ViewGiven) -> UsageError:

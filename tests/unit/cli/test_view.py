@@ -74,6 +74,19 @@ def test_json_is_that_of_the_export(snap: Snap, dump: Path) -> None:
     assert json.loads(printed)["schema"] == "snapshotter.snapshot/1"
 
 
+def test_json_of_one_thread_has_no_other(snap: Snap, dump: Path, recording: Path) -> None:
+    only = json.loads(snap("view", dump, "--thread", "worker-7", "--json").out)
+    assert [thread["name"] for thread in only["threads"]] == ["worker-7"]
+    at = json.loads(snap("view", recording, "--at", 2, "--thread", "worker-7", "--json").out)
+    assert [thread["name"] for thread in at["threads"]] == ["worker-7"]
+    each = json.loads(snap("view", recording, "--thread", "worker-7", "--json").out)["snapshots"]
+    assert [len(snapshot["threads"]) for snapshot in each] == [1, 1, 1]
+    for path in (dump, recording):
+        outcome = snap("view", path, "--thread", "nobody", "--json")
+        assert outcome.code == 2
+        assert "has no thread 'nobody'." in outcome.err
+
+
 def test_a_pipe_gets_no_colours(snap: Snap, dump: Path) -> None:
     assert "\x1b" not in snap("view", dump).out
 
