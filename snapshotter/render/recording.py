@@ -102,10 +102,14 @@ def _index(recording: Recording, number: int | None) -> int:
         return len(recording.snapshots) - 1
     numbers = [number_of(each, recording.snapshots) for each in recording.snapshots]
     if number not in numbers:
-        raise ValueError(
-            f"The recording has no snapshot {number}; it has {numbers[0]} to {numbers[-1]}."
-        )
+        raise ValueError(f"The recording has no snapshot {number}; it has {_span(numbers)}.")
     return numbers.index(number)
+
+
+def _span(numbers: Sequence[int]) -> str:
+    first, last = numbers[0], numbers[-1]
+    span = f"{first} to {last}"
+    return span if len(numbers) > last - first else f"{len(numbers)} of those from {span}"
 
 
 def _empty(recording: Recording) -> Iterator[RenderableType]:

@@ -118,6 +118,16 @@ def test_a_snapshot_that_the_recording_has_not_is_told(snap: Snap, recording: Pa
         assert "has no snapshot 9" in outcome.err
 
 
+def test_a_gap_in_a_recording_is_not_called_a_snapshot_that_is_there(
+    snap: Snap, recording: Path
+) -> None:
+    assert "no snapshot 9; it has 1 to 3.\n" in snap("view", recording, "--at", 9).err
+    _, second, _ = sorted(recording.glob("*.msgpack"))
+    second.write_bytes(second.read_bytes()[:100])
+    told = snap("view", recording, "--at", 2).err
+    assert "no snapshot 2; it has 2 of those from 1 to 3.\n" in told
+
+
 def test_a_dump_in_a_recording_is_compared_with_the_one_before(snap: Snap, recording: Path) -> None:
     first, second, _ = sorted(recording.glob("*.msgpack"))
     assert "What changed" in snap("view", second).out
