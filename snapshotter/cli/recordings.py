@@ -145,6 +145,10 @@ class Follower:
         # A pid that went away may come back as somebody else.
         self._known = present
 
+    def forget(self, pid: int) -> None:
+        """Take it that this process has ended; after an ``exec`` its successor has the number."""
+        self._known.discard(pid)
+
     def over(self) -> bool:
         """Return whether nobody can join any more: never for names, for trees without a root."""
         return not self._targets.names and not any(

@@ -52,6 +52,9 @@ class Newcomers(Protocol):
     def join(self) -> Iterable[Recorder]:
         """Return recorders for the processes that came since the last call."""
 
+    def forget(self, pid: int) -> None:
+        """Take it that this process has ended: whoever has its number now is somebody else."""
+
     def over(self) -> bool:
         """Return whether nobody can come any more."""
 
@@ -155,6 +158,8 @@ class Fleet:
         recorder.finish(StopReason.COUNT)
         self._running.remove(recorder)
         self._stop.forget(recorder.pid)
+        if recorder.ended and self._newcomers is not None:
+            self._newcomers.forget(recorder.pid)
         if not recorder.ended and not self._going():
             self._stop.set(StopReason.COUNT)
 

@@ -226,6 +226,19 @@ def test_processes_that_start_later_join_in(
     assert outcome.err.count("process 13 is not recorded: It is another user's.") == 1
 
 
+def test_who_has_the_number_of_an_ended_process_has_a_recording_of_its_own(
+    snap: Snap, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets.Targets, "matching", lambda _: (11,))
+    became = "Process 11 became another program."
+    bench.at_sleep(2, lambda: setattr(bench.observed[11], "end_reason", became))
+    outcome = snap("watch", "--name", "orders*", "--every", "10s", "--for", "95s", "-o", "all")
+    assert outcome.code == 0
+    first, second = sorted(Path("all").iterdir())
+    assert load_recording(first).ended == became
+    assert len(load_recording(second).snapshots) > 5
+
+
 def test_a_count_ends_a_recording_by_name(
     snap: Snap, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

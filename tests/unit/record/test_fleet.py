@@ -178,12 +178,28 @@ class Later:
     def __init__(self, bench: Bench, *looks: list[int]) -> None:
         self.bench = bench
         self.looks = deque(looks)
+        self.forgotten: list[int] = []
 
     def join(self) -> list[Recorder]:
         return [self.bench.add(pid) for pid in (self.looks.popleft() if self.looks else [])]
 
+    def forget(self, pid: int) -> None:
+        self.forgotten.append(pid)
+
     def over(self) -> bool:
         return not self.looks
+
+
+def test_only_of_an_ended_process_can_the_number_come_again() -> None:
+    bench = Bench(1, 2)
+    bench.observed[1].end_reason = "process 1 became another program"
+    newcomers = Endless(bench, [], [], [1])
+    list(bench.fleet(for_s=28, newcomers=newcomers).events())
+    assert newcomers.forgotten == [1]
+    assert bench.captured_s(1)[0] == pytest.approx(15, abs=5.1)
+    counted = Endless(bench)
+    list(bench.fleet(count=1, newcomers=counted).events())
+    assert counted.forgotten == []
 
 
 def test_newcomers_are_followed() -> None:
