@@ -18,7 +18,7 @@ from snapshotter.store.names import dump_files, recording_name
 from snapshotter.store.writer import RecordingWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from snapshotter.cli.targets import Targets
     from snapshotter.model import ProcessInfo
@@ -55,15 +55,30 @@ class Recordings:
         self.directories: dict[int, Path] = {}
         """The directory of each process that was opened, in that order."""
 
-    def open_all(self, pids: Iterable[int]) -> list[Recorder]:
-        """Open all of them, or none: the first that cannot be opened is an error."""
+    def open_all(self, pids: Iterable[int], *, wanted: Container[int]) -> list[Recorder]:
+        """Open all of them, or none: the first of ``wanted`` that cannot be opened is an error.
+
+        The others were found by name or in a tree: one that cannot be opened is told, and an
+        error only if nobody is left.
+        """
         recorders: list[Recorder] = []
+        refused: dict[int, SnapshotterError] = {}
         try:
-            recorders.extend(self.open(pid) for pid in pids)
+            for pid in pids:
+                try:
+                    recorders.append(self.open(pid))
+                except SnapshotterError as error:
+                    if pid in wanted:
+                        raise
+                    refused[pid] = error
         except BaseException:
             for recorder in recorders:
                 recorder.finish("never began")
             raise
+        if refused and not recorders:
+            raise next(iter(refused.values()))
+        for pid, reason in refused.items():
+            _tell_refused(pid, reason)
         return recorders
 
     def open(self, pid: int) -> Recorder:
@@ -141,7 +156,7 @@ class Follower:
             try:
                 yield self._recordings.open(pid)
             except SnapshotterError as error:
-                print_note(f"process {pid} is not recorded: {error.message}")
+                _tell_refused(pid, error)
         # A pid that went away may come back as somebody else.
         self._known = present
 
@@ -154,6 +169,10 @@ class Follower:
         return not self._targets.names and not any(
             Path(f"/proc/{root}").exists() for root in self._targets.trees
         )
+
+
+def _tell_refused(pid: int, error: SnapshotterError) -> None:
+    print_note(f"process {pid} is not recorded: {error.message}")
 
 
 def _next_sequence(directory: Path) -> int:

@@ -235,7 +235,7 @@ def _run(given: WatchGiven, recordings: Recordings, targets: Targets, clock: Clo
     with StopToken() as stop, stop_on_signals(stop):
         pids = targets.now()
         fleet = Fleet(
-            recordings.open_all(pids),
+            recordings.open_all(pids, wanted=targets.pids),
             clock=clock,
             stop=stop,
             limits=_limits(given, clock),

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from snapshotter.cli import recordings, targets
-from snapshotter.errors import NoSuchProcessError, NotPermittedError, SnapshotterError
+from snapshotter.errors import (
+    NoSuchProcessError,
+    NotPermittedError,
+    SnapshotterError,
+    UnsupportedPythonError,
+)
 from snapshotter.record import clock as clock_module
 from snapshotter.record.options import CaptureOptions
 from snapshotter.store.reader import load_recording
@@ -192,6 +197,30 @@ def test_one_that_cannot_be_opened_is_an_error_and_closes_the_others(
     assert outcome.code == 4
     assert bench.observed[1].closed == 1
     assert bench.observed[1].captured_at == []
+
+
+def test_one_found_by_name_that_cannot_be_opened_keeps_nobody_from_the_others(
+    snap: Snap, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets.Targets, "matching", lambda _: (11, 12))
+    bench.refused[11] = UnsupportedPythonError("Process 11 runs Python 3.11.")
+    outcome = snap("watch", "--name", "orders*", "--count", 2)
+    assert outcome.code == 0
+    assert outcome.err.count("process 11 is not recorded: Process 11 runs Python 3.11.") == 1
+    assert len(bench.observed[12].captured_at) == 2
+
+
+def test_nobody_found_by_name_that_can_be_opened_is_an_error(
+    snap: Snap, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets.Targets, "matching", lambda _: (11, 12))
+    bench.refused[11] = UnsupportedPythonError("Process 11 runs Python 3.11.")
+    bench.refused[12] = NotPermittedError("It is another user's.")
+    outcome = snap("watch", "--name", "orders*", "--count", 2)
+    assert outcome.code == 3
+    assert outcome.err.startswith("snap: Process 11 runs Python 3.11.\n")
+    bench.refused.pop(11)
+    assert snap("watch", 12, "--name", "orders*", "--count", 2).code == 4
 
 
 def test_a_directory_that_is_no_recording_is_left_alone(snap: Snap, bench: Bench) -> None:
