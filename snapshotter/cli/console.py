@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from typing import IO, TYPE_CHECKING
 
@@ -16,6 +17,8 @@ __all__ = ["ColorMode", "console", "is_terminal", "print_line", "show"]
 
 # A pipe has no width: wide enough not to break a stack line, narrow enough to be read later.
 _PIPE_WIDTH = 160
+# Narrower, a line has no room for what is indented on it.
+_LEAST_WIDTH = 20
 
 
 class ColorMode(StrEnum):
@@ -42,7 +45,7 @@ def console(stream: IO[str] | None = None, *, plain: bool = False) -> Console:
     mode = ColorMode.NEVER if plain else _color_mode()
     return Console(
         file=stream,
-        width=None if is_terminal(stream) or "COLUMNS" in os.environ else _PIPE_WIDTH,
+        width=_width(stream),
         force_terminal=False if plain else (mode is ColorMode.ALWAYS or None),
         # NO_COLOR is rich's own business, unless the command line overrules it.
         no_color={ColorMode.ALWAYS: False, ColorMode.NEVER: True}.get(mode),
@@ -50,6 +53,20 @@ def console(stream: IO[str] | None = None, *, plain: bool = False) -> Console:
         markup=False,
         emoji=False,
     )
+
+
+def _width(stream: IO[str]) -> int | None:
+    """Return the width of lines, or None for that of the terminal, which may change."""
+    columns = os.environ.get("COLUMNS")
+    if columns is not None and columns.isdecimal() and int(columns) > 0:
+        return max(int(columns), _LEAST_WIDTH)
+    if not is_terminal(stream):
+        return _PIPE_WIDTH
+    with suppress(OSError):
+        there = os.get_terminal_size(stream.fileno()).columns
+        if there and (columns is not None or there < _LEAST_WIDTH):
+            return max(there, _LEAST_WIDTH)
+    return None
 
 
 def show(renderable: RenderableType, *, plain: bool = False) -> None:

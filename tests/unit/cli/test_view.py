@@ -106,6 +106,26 @@ def test_columns_decide_the_width(snap: Snap, dump: Path, monkeypatch: pytest.Mo
     assert max(map(len, snap("view", dump).out.splitlines())) <= 60
 
 
+@pytest.mark.parametrize("columns", ["1", "2", "7", "19"])
+def test_no_width_is_too_small_to_be_written_in(
+    snap: Snap, dump: Path, recording: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for path in (dump, recording):
+        outcome = snap("view", path, "--all")
+        assert outcome.code == 0
+        assert max(map(len, outcome.out.splitlines())) <= 20
+
+
+@pytest.mark.parametrize("columns", ["0", "", "wide", "-5"])
+def test_columns_that_are_no_width_are_left_out(
+    snap: Snap, dump: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    expected = snap("view", dump).out
+    monkeypatch.setenv("COLUMNS", columns)
+    assert snap("view", dump).out == expected
+
+
 def test_a_recording_is_shown_at_a_snapshot_against_another(snap: Snap, recording: Path) -> None:
     assert "snapshot 3" in snap("view", recording).out
     assert "snapshot 2" in snap("view", recording, "--at", 2, "--against", 1).out
