@@ -103,7 +103,7 @@ def run_app(argv: Sequence[str] | None) -> int:
     if code is not None:
         return code
     arguments = list(sys.argv[1:] if argv is None else argv)
-    settings, ignored = load_settings(Path.cwd())
+    settings, ignored = load_settings(Path())  # relative: the directory may have been removed
     if ignored is not None:
         print_note(ignored)
     with app.make_context(name, arguments, default_map=settings) as context:

@@ -18,6 +18,16 @@ def test_no_file_is_no_setting(tmp_path: Path) -> None:
     assert load_settings(tmp_path) == ({}, None)
 
 
+def test_a_directory_that_was_removed_has_no_settings(
+    snap: Snap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert snap("completion", "bash").code == 0
+
+
 def test_capture_options_at_the_top_hold_for_dump_and_watch(tmp_path: Path) -> None:
     (tmp_path / "snapshotter.toml").write_text(
         'locals = "all"\nvar = ["a:b"]\n[watch]\nlocals = "none"\nmax-size = "1GB"\n'
