@@ -14,6 +14,7 @@ import snapshotter
 from snapshotter.cli.command import EXIT_CODES, color_option
 from snapshotter.cli.errors import print_note
 from snapshotter.cli.settings import load_settings
+from snapshotter.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,7 @@ _EXAMPLES = [
 ]
 
 _NAMES = ("snap", "snapshotter")
+_HELP = frozenset({"-h", "--help", "--version"})
 
 
 class LazyGroup(click.Group):
@@ -103,12 +105,22 @@ def run_app(argv: Sequence[str] | None) -> int:
     if code is not None:
         return code
     arguments = list(sys.argv[1:] if argv is None else argv)
-    settings, ignored = load_settings(Path())  # relative: the directory may have been removed
+    settings, ignored = _settings(arguments)
     if ignored is not None:
         print_note(ignored)
     with app.make_context(name, arguments, default_map=settings) as context:
         result: Any = app.invoke(context)
     return int(result or 0)
+
+
+def _settings(arguments: Sequence[str]) -> tuple[dict[str, Any], str | None]:
+    """Return the settings of this directory; help is to be had though they are wrong."""
+    try:
+        return load_settings(Path())  # relative: the directory may have been removed
+    except UsageError:
+        if _HELP.isdisjoint(arguments):
+            raise
+        return {}, None
 
 
 def _program_name() -> str:

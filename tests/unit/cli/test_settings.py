@@ -28,6 +28,15 @@ def test_a_directory_that_was_removed_has_no_settings(
     assert snap("completion", "bash").code == 0
 
 
+@pytest.mark.parametrize("text", ["evry = '1m'", "not TOML", "color = 'pink'"])
+def test_wrong_settings_keep_nobody_from_the_help(snap: Snap, tmp_path: Path, text: str) -> None:
+    (tmp_path / "snapshotter.toml").write_text(text)
+    assert snap("ps").code == 2
+    for words in (["--help"], ["-h"], ["--version"]):
+        assert snap(*words).code == 0
+    assert snap("watch", "--help").code == (2 if "pink" in text else 0)
+
+
 def test_capture_options_at_the_top_hold_for_dump_and_watch(tmp_path: Path) -> None:
     (tmp_path / "snapshotter.toml").write_text(
         'locals = "all"\nvar = ["a:b"]\n[watch]\nlocals = "none"\nmax-size = "1GB"\n'
