@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from snapshotter.analysis.movement import Movement
+from snapshotter.model import Kind, Status
 
 if TYPE_CHECKING:
     from snapshotter.analysis.dwell import Dwell
@@ -106,6 +108,21 @@ class ValueChange:
         if old.type != new.type or old.length is None or new.length is None:
             return None
         return new.length - old.length
+
+    @property
+    def number_delta(self) -> float | None:
+        """By how much a number became larger, or None when a side is none that was read exactly."""
+        if self.before is None or self.after is None:
+            return None
+        old, new = self.before.value, self.after.value
+        if old.kind is not new.kind or not (old.status is new.status is Status.OK):
+            return None
+        if new.kind not in {Kind.INT, Kind.FLOAT}:
+            return None
+        if not isinstance(old.value, int | float) or not isinstance(new.value, int | float):
+            return None
+        delta = new.value - old.value
+        return delta if isinstance(delta, int) or math.isfinite(delta) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,15 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from snapshotter.analysis.changes import Diff, Figure, LocalChange, SignatureShare, ValueChange
+    from snapshotter.analysis.changes import (
+        Diff,
+        Elapsed,
+        Figure,
+        LocalChange,
+        SignatureShare,
+        ValueChange,
+        VariableChange,
+    )
     from snapshotter.analysis.recordings import RecordingDiff
     from snapshotter.model import View
 
@@ -137,7 +145,7 @@ def _local_parts(diff: Diff) -> Iterator[RenderableType]:
         if (change.thread, change.frame) != frame:
             frame = (change.thread, change.frame)
             yield _local_place(change, diff)
-        yield from _value_changes(change.name, change.changes, change.more)
+        yield from _value_changes(change.name, change, diff.elapsed)
     left = len(changed) - _MAX_LOCALS
     if left > 0:
         yield line((f"  … {plural(left, 'local')} more", QUIET))
@@ -145,7 +153,7 @@ def _local_parts(diff: Diff) -> Iterator[RenderableType]:
     if mixed and (words := _views_words(mixed[0].views)):
         yield line("  ", ("variables", EMPHASIS), (words, QUIET))
     for variable in diff.changed_variables:
-        yield from _value_changes(variable.expression, variable.changes, variable.more, indent=2)
+        yield from _value_changes(variable.expression, variable, diff.elapsed, indent=2)
 
 
 def _local_place(change: LocalChange, diff: Diff) -> Text:
@@ -164,15 +172,15 @@ def _views_words(views: tuple[View, View]) -> str:
 
 
 def _value_changes(
-    name: str, changes: Sequence[ValueChange], more: int, *, indent: int = 4
+    name: str, told: LocalChange | VariableChange, elapsed: Elapsed, *, indent: int = 4
 ) -> Iterator[Text]:
-    for change in changes:
-        yield line(" " * indent, (f"{name}{change.path}", EMPHASIS), " ", *_words(change))
-    if more:
-        yield line(" " * indent, (f"… {plural(more, 'difference')} more in {name}", QUIET))
+    for change in told.changes:
+        yield line(" " * indent, (f"{name}{change.path}", EMPHASIS), " ", *_words(change, elapsed))
+    if told.more:
+        yield line(" " * indent, (f"… {plural(told.more, 'difference')} more in {name}", QUIET))
 
 
-def _words(change: ValueChange) -> tuple[str | Text | tuple[str, str], ...]:
+def _words(change: ValueChange, elapsed: Elapsed) -> tuple[str | Text | tuple[str, str], ...]:
     old = None if change.before is None else describe(change.before, width=_VALUE_WIDTH)
     new = None if change.after is None else describe(change.after, width=_VALUE_WIDTH)
     if old is None or new is None:
@@ -181,11 +189,20 @@ def _words(change: ValueChange) -> tuple[str | Text | tuple[str, str], ...]:
     if delta and change.before and change.after:
         lengths = (change.before.value.length or 0, change.after.value.length or 0)
         return (
-            f"length {count(lengths[0])} -> {count(lengths[1])} ({signed(delta)})  ",
+            f"length {count(lengths[0])} -> {count(lengths[1])} {_by(delta, elapsed)}  ",
             ("now ", QUIET),
             new,
         )
-    return (old, " -> ", new)
+    difference = change.number_delta
+    by = () if difference is None else (f"  {_by(difference, elapsed)}",)
+    return (old, " -> ", new, *by)
+
+
+def _by(delta: float, elapsed: Elapsed) -> str:
+    """Return "(+5, +5.0/s)": by how much, and how fast where a time is known."""
+    per_s = rate(elapsed.per_s(delta))
+    amount = signed(delta) if isinstance(delta, int) else f"{delta:+,.6g}"
+    return f"({amount}, {per_s})" if per_s else f"({amount})"
 
 
 def _gc_table(diff: Diff) -> RenderableType:

@@ -122,3 +122,16 @@ def test_what_one_side_had_no_time_for_is_no_difference() -> None:
     cut = Seen(tuple(nodes), known.node)
     assert changes(known, cut) == []
     assert changes(cut, known) == []
+
+
+def test_numbers_tell_by_how_much_they_changed() -> None:
+    def delta(before: object, after: object) -> float | None:
+        ((change,), _) = compare_values(seen(before), seen(after))
+        return change.number_delta
+
+    assert delta(3, 8) == 5
+    assert delta(2.5, 2.0) == -0.5
+    assert delta(2**70, 2**70 + 1) == 1
+    assert delta(1.0, float("nan")) is None
+    for before, after in ((False, True), (1, 1.5), ("1", "2"), ([1], [1, 2]), (None, 1)):
+        assert delta(before, after) is None

@@ -216,7 +216,8 @@ def test_diff_says_in_sentences_what_stands_and_what_grew() -> None:
             " the kernel did not run it once") in output  # fmt: skip
     assert "items in orders/collect.py:22 Collector.run grew 2,700 -> 3,450 (+25.0/s)" in output
     assert "parser-2 has been spinning for 90 s" in output
-    assert "position 1622 -> 2433" in output
+    assert "position 1622 -> 2433 (+811, +27.0/s)" in output
+    assert "items length 2,700 -> 3,450 (+750, +25.0/s)" in output
 
 
 def test_a_proof_at_the_end_of_a_run_is_told_apart_from_the_run() -> None:
