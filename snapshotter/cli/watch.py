@@ -143,15 +143,20 @@ def command(**given: Unpack[WatchGiven]) -> int:
     On a terminal the last snapshots are shown live; in a pipe there is one line per event.
     """
     targets = Targets(pids=given["pids"], names=given["name"], trees=given["tree"])
-    _check_times(given)
+    _check(given)
     return _watch(given, targets)
 
 
-def _check_times(given: WatchGiven) -> None:
+def _check(given: WatchGiven) -> None:
     if given["every"] < _SHORTEST_INTERVAL_NS:
         raise UsageError(
             f"--every must be at least {format_duration(_SHORTEST_INTERVAL_NS)}, not "
             f"{format_duration(given['every'])}."
+        )
+    if given["output"] == Path("-"):
+        raise UsageError(
+            "A recording is a directory and cannot go to stdout.",
+            hint="name a directory with -o, or take one dump with snap dump PID -o -",
         )
     half_ns = given["every"] // 2
     if given["patience"] is not None and given["patience"] > half_ns:

@@ -92,6 +92,7 @@ def test_a_number_above_every_pid_is_a_process_that_is_not_there(snap: Snap) -> 
         (["dump", "1", "--values", "full"], "nobody is here to ask"),
         (["watch"], "No process is named."),
         (["watch", "1", "--every", "10ms"], "--every must be at least 100ms, not 10ms."),
+        (["watch", "1", "-o", "-"], "A recording is a directory and cannot go to stdout."),
         (["watch", "1", "--count", "0"], "--count: 0 is not in the range x>=1."),
         (["watch", "1", "--patience", "20s"], "--patience may be at most half of --every, 15s."),
         (["watch", "1", "--max-size", "12"], "--max-size: '12' has no unit"),
