@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import SnapshotterError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _NS_PER_S = 1_000_000_000
+_LONGEST_S = 36_500 * 86_400
 
 
 def dump(pid: int, options: CaptureOptions | None = None) -> Snapshot:
@@ -59,8 +60,11 @@ def watch(
     """Yield a snapshot at each due time, ``every_s`` seconds apart, until the process ends.
 
     Due times are absolute: a slow consumer makes ticks fall out, it never makes them drift.
-    Raises the errors of :func:`dump`.
+    Raises the errors of :func:`dump`, and UsageError for an ``every_s`` that is no time.
     """
+    if not 0 < every_s <= _LONGEST_S:  # nor NaN
+        message = f"every_s must be a number of seconds above zero, not {every_s!r}."
+        raise UsageError(message, hint="snapshotter.watch(pid, every_s=30.0)")
     from snapshotter.record.allowance import Allowance  # noqa: PLC0415
     from snapshotter.record.capture import Observer  # noqa: PLC0415
     from snapshotter.record.clock import SystemClock  # noqa: PLC0415
