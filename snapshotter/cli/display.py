@@ -155,8 +155,8 @@ class LiveDisplay(QuietDisplay):
             self._live.refresh()
 
     def _state_of(self, pid: int) -> LiveState:
-        if pid not in self._states:
-            # Somebody new came: those that ended have been seen.
+        if pid not in self._states or self._states[pid].ended:
+            # Somebody new came, if only by exec: those that ended have been seen.
             self._states = {at: state for at, state in self._states.items() if not state.ended}
             self._recent = {at: kept for at, kept in self._recent.items() if at in self._states}
             self._states[pid] = self._new_state(pid)

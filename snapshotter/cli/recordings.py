@@ -54,6 +54,8 @@ class Recordings:
         self._clock = clock
         self.directories: dict[int, Path] = {}
         """The directory of each process that was opened, in that order."""
+        self.written: set[Path] = set()
+        """All of them: one that became another program by ``exec`` has several."""
 
     def open_all(self, pids: Iterable[int], *, wanted: Container[int]) -> list[Recorder]:
         """Open all of them, or none: the first of ``wanted`` that cannot be opened is an error.
@@ -94,6 +96,7 @@ class Recordings:
             observer.close()
             raise
         self.directories[pid] = directory
+        self.written.add(directory)
         schedule = Schedule(
             self._clock, self._clock.monotonic_ns(), interval_ns=self._plan.interval_ns
         )

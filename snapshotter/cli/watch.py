@@ -25,7 +25,7 @@ from snapshotter.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from snapshotter.cli.display import Display
     from snapshotter.cli.recordings import Follower, Recordings
@@ -181,7 +181,7 @@ def _watch(given: WatchGiven, targets: Targets) -> int:
     clock = SystemClock()
     recordings = Recordings(plan, clock)
     tally = _run(given, recordings, targets, clock)
-    _summarize(tally, recordings.directories)
+    _summarize(tally, recordings.written)
     return tally.exit_code()
 
 
@@ -284,12 +284,10 @@ def _display(given: WatchGiven, recordings: Recordings, clock: Clock) -> Display
     )
 
 
-def _summarize(tally: _Tally, directories: Mapping[int, Path]) -> None:
+def _summarize(tally: _Tally, directories: AbstractSet[Path]) -> None:
     """Say on stderr what there is now, and where."""
     if tally.stored:
-        places = {
-            str(path.parent if len(directories) > 1 else path) for path in directories.values()
-        }
+        places = {str(path.parent if len(directories) > 1 else path) for path in directories}
         missed = f", {tally.missed} missed" if tally.missed else ""
         noun = "snapshot" if tally.stored == 1 else "snapshots"
         print_note(f"{tally.stored} {noun}{missed} in {' and '.join(sorted(places))}")

@@ -49,6 +49,19 @@ def test_the_live_view_ends_with_the_reason_of_the_end() -> None:
     assert "ended: Process 7 exited." in screen
 
 
+def test_what_a_process_became_by_exec_begins_a_view_of_its_own() -> None:
+    directories = {4121: Path("first")}
+    display = LiveDisplay(directories, interval_ns=SECOND, clock=FakeClock(), catalogue=CATALOGUE)
+    display.tell(SnapshotTaken(samples.snapshot(0)))
+    display.tell(TargetEnded(4121, "Process 4121 became another program."))
+    directories[4121] = Path("second")
+    display.tell(SnapshotTaken(samples.snapshot(1)))
+    screen = rendered(display._screen())
+    assert "recording second" in screen
+    assert "What changed" not in screen
+    assert "ended" not in screen
+
+
 def test_every_line_about_one_process_says_which(capsys: pytest.CaptureFixture[str]) -> None:
     display = LineDisplay(FakeClock(), CATALOGUE)
     missed = samples.recording(1).missed[0]

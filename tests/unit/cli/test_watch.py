@@ -263,6 +263,7 @@ def test_who_has_the_number_of_an_ended_process_has_a_recording_of_its_own(
     bench.at_sleep(2, lambda: setattr(bench.observed[11], "end_reason", became))
     outcome = snap("watch", "--name", "orders*", "--every", "10s", "--for", "95s", "-o", "all")
     assert outcome.code == 0
+    assert outcome.err.endswith(" snapshots in all\n")
     first, second = sorted(Path("all").iterdir())
     assert load_recording(first).ended == became
     assert len(load_recording(second).snapshots) > 5
