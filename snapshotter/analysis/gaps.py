@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from snapshotter.analysis.align import align_frames
 from snapshotter.analysis.locals import mixed_threads, mixed_variables
 from snapshotter.analysis.movement import SamePlace, same_place
-from snapshotter.model import View
+from snapshotter.model import Kind, Status, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from snapshotter.analysis.changes import Elapsed
-    from snapshotter.model import Snapshot, Thread
+    from snapshotter.model import Frame, Snapshot, Thread
 
 __all__ = ["TWO_INCARNATIONS", "gaps"]
 
@@ -39,6 +40,7 @@ def gaps(
     yield from _thread_gaps(pairs)
     yield from _inside_gaps(baseline, current)
     yield from _mixed_gaps(baseline, current, pairs)
+    yield from _unread_gaps(baseline, current, pairs)
     yield from _value_gaps(baseline, current)
 
 
@@ -94,6 +96,32 @@ def _mixed_gaps(
             "Seen from inside in one snapshot and from outside in the other, and so compared by"
             f" type, length and simple value only: {' and '.join(whose)}."
         )
+
+
+def _unread_gaps(
+    baseline: Snapshot, current: Snapshot, pairs: Sequence[tuple[Thread, Thread]]
+) -> Iterator[str]:
+    threads = sum(
+        any(
+            _is_partly_unread(old, baseline) or _is_partly_unread(new, current)
+            for old, new in align_frames(before.frames, after.frames)
+        )
+        for before, after in pairs
+    )
+    if threads:
+        yield (
+            f"Locals of {_threads(threads)} were not all compared: some could not be read,"
+            " or no time was left for them."
+        )
+
+
+def _is_partly_unread(frame: Frame, snapshot: Snapshot) -> bool:
+    if frame.locals_missing:
+        return True
+    values = (snapshot.values[local.node] for local in frame.locals)
+    return any(
+        value.kind is Kind.UNKNOWN and value.status is not Status.REDACTED for value in values
+    )
 
 
 def _value_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:

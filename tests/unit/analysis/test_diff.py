@@ -17,6 +17,7 @@ from snapshotter.model import (
     Local,
     Recording,
     Snapshot,
+    Status,
     TaskState,
     Value,
 )
@@ -156,6 +157,26 @@ def test_locals_left_out_for_a_reason_are_not_called_removed() -> None:
     threads[at] = replace(threads[at], frames=(top, cut, *rest))
     found = diff(before, replace(after, threads=tuple(threads))).locals
     assert {each.name for each in found if each.thread.name == "collector"} == {"self"}
+
+
+def test_locals_that_could_not_be_read_are_said_not_to_be_compared() -> None:
+    def at(value: Value, missing: str | None = None) -> Snapshot:
+        one = replace(frame(f"{APP}/main.py:9", "run", Local("i", 0)), locals_missing=missing)
+        return with_frames(snapshot(), one, values=(value,))
+
+    def gaps(before: Snapshot, after: Snapshot) -> list[str]:
+        return [each for each in diff(before, after).not_compared if "not all compared" in each]
+
+    known = at(Value(Kind.INT, "int", value=3))
+    hidden = at(Value(Kind.UNKNOWN, "", Status.REDACTED))
+    for status in (Status.UNREADABLE, Status.TRUNCATED):
+        unread = at(Value(Kind.UNKNOWN, "", status))
+        for before, after in ((known, unread), (unread, known), (unread, unread)):
+            assert diff(before, after).nothing_changed
+            assert gaps(before, after)[0].startswith("Locals of 1 thread were not all compared:")
+    assert gaps(known, at(Value(Kind.INT, "int", value=3), "no time was left"))
+    assert not gaps(known, known)
+    assert not gaps(hidden, hidden)
 
 
 def with_frames(whole: Snapshot, *frames: Frame, values: tuple[Value, ...]) -> Snapshot:
