@@ -191,6 +191,22 @@ def test_exec_ends_the_recording(target_python: str, tmp_path: Path) -> None:
         assert load_recording(tmp_path / "here").ended is not None
 
 
+def test_an_exec_in_a_tree_begins_another_recording(target_python: str, tmp_path: Path) -> None:
+    with (
+        spawn_source(EXEC, python=target_python) as target,
+        watching("--tree", target.pid, "--every", "200ms", "-o", "all", cwd=tmp_path) as watch,
+    ):
+        wait_until(lambda: list(tmp_path.glob("all/*/*.msgpack")))
+        target.tell("go")
+        wait_until(lambda: len({path.parent for path in tmp_path.glob("all/*/*.msgpack")}) == 2)
+        watch.send_signal(signal.SIGTERM)
+        assert watch.wait(DEADLINE_S) == 0
+    first, second = (load_recording(path) for path in sorted((tmp_path / "all").iterdir()))
+    assert first.ended is not None
+    assert str(target.pid) in first.ended
+    assert second.ended == "stopped with SIGTERM"
+
+
 def test_a_watch_that_was_stopped_itself_does_not_make_up_for_it(
     target: LiveTarget, tmp_path: Path
 ) -> None:
