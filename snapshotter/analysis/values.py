@@ -94,12 +94,10 @@ class _Comparison:
             known = old.get(label)
             if known is not None:
                 self.compare(before.at(known[1]), after.at(node), path + step, depth + 1)
-            elif (
-                came_and_went and _is_whole(before.value) and (unordered or _is_keyed(after.value))
-            ):
+            elif came_and_went and _is_whole(before) and (unordered or _is_keyed(after.value)):
                 change = ValueChange(path + step, Change.ADDED, None, after.at(node))
                 self.found.append(change)
-        if came_and_went and _is_whole(after.value) and (unordered or _is_keyed(before.value)):
+        if came_and_went and _is_whole(after) and (unordered or _is_keyed(before.value)):
             self.found.extend(
                 ValueChange(path + step, Change.REMOVED, before.at(node), None)
                 for label, (step, node) in old.items()
@@ -155,11 +153,16 @@ def _is_other_object(old: Value, new: Value) -> bool:
     return known and old.identity != new.identity and old.kind not in _NO_IDENTITY
 
 
-def _is_whole(value: Value) -> bool:
+def _is_whole(seen: Seen) -> bool:
     """Tell whether all members were captured, so that a member not there is really absent."""
+    value = seen.value
     if value.status is not Status.OK:
         return False
-    return value.length is None or len(value.items) >= value.length
+    if value.length is not None and len(value.items) < value.length:
+        return False
+    # By what a member is found: there may have been no time for its key.
+    labels = (item.node if value.kind in _UNORDERED else item.key for item in value.items)
+    return not any(label is not None and _is_unseen(seen.values[label]) for label in labels)
 
 
 def _is_keyed(value: Value) -> bool:

@@ -124,6 +124,20 @@ def test_what_one_side_had_no_time_for_is_no_difference() -> None:
     assert changes(cut, known) == []
 
 
+def test_a_key_that_there_was_no_time_for_may_be_any_key() -> None:
+    def without(whole: Seen, key: object) -> Seen:
+        cut = Value(Kind.UNKNOWN, "", Status.TRUNCATED)
+        nodes = tuple(cut if each.value == key else each for each in whole.values)
+        return Seen(nodes, whole.node)
+
+    for value in ({1: "a", 2: "b"}, {1, 2}):
+        whole = seen(value)
+        assert changes(whole, without(whole, 2)) == []
+        assert changes(without(whole, 2), whole) == []
+    known = changes(seen({1: "a", (2,): "b"}), seen({3: "a", (2,): "b"}))
+    assert known == [("[3]", "added"), ("[1]", "removed")]
+
+
 def test_numbers_tell_by_how_much_they_changed() -> None:
     def delta(before: object, after: object) -> float | None:
         ((change,), _) = compare_values(seen(before), seen(after))
