@@ -280,6 +280,7 @@ finally:
         watch.send_signal(signal.SIGTERM)
         assert watch.wait(DEADLINE_S) == 0
         root.tell("end")
+        assert root.process.wait(DEADLINE_S) == 0  # it ends its child
     assert target.process.poll() is None
 
 
