@@ -1,12 +1,14 @@
 """Forks again and again; a child in which a script ran, or that has inherited a file, says so.
 
 Arguments: how (os, c), how many, number of other threads. A child that CPython lets begin a
-script says so with "began": after a fork from C it cannot be kept from it.
+script says so with "began": after a fork from C it cannot be kept from it. Such a child may also
+find the mutex of the GIL locked by a thread that it does not have: "stuck".
 """
 
 import ctypes
 import os
 import select
+import signal
 import sys
 import threading
 import time
@@ -16,6 +18,7 @@ how, count, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 parent = os.getpid()
 OURS = {"_thread.start_new_thread", "sys._current_frames"}
 seen = set()
+STUCK_S = 5
 
 
 def watch(event, _):
@@ -46,6 +49,15 @@ def link(fd):
         return ""
 
 
+def wait_for(pid):
+    child = os.pidfd_open(pid)
+    if not select.select([child], [], [], STUCK_S)[0]:
+        os.write(1, b"stuck\n")
+        os.kill(pid, signal.SIGKILL)
+    os.close(child)
+    os.waitpid(pid, 0)
+
+
 sys.addaudithook(watch)
 for _ in range(threads):
     threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
@@ -57,7 +69,7 @@ for _ in range(count):
     pid = fork()
     if pid == 0:
         child()
-    os.waitpid(pid, 0)
+    wait_for(pid)
     for n in range(300):
         step(n)
 os.write(1, b"done\n")
