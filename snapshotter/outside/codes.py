@@ -23,6 +23,10 @@ _MAX_CACHED_CODES = 20_000
 _MAX_CACHED_BYTES = 64 << 20
 _MAX_FRAMES_PER_CODE = 2000
 _UNIT_BYTES = 2
+_MAX_HIDDEN_UNITS = 8
+"""``_PyCode8`` of internal/pycore_code.h, the type of ``_Py_InitCleanup``."""
+_FIRST_TRACEABLE = -16
+"""``_co_firsttraceable``, from what follows ``co_extra`` (``_PyCode_DEF`` of cpython/code.h)."""
 _POINTER_BYTES = 8
 
 
@@ -39,6 +43,8 @@ class CodeInfo:
     """Address of its first instruction."""
     size_bytes: int
     origin: Origin
+    is_hidden: bool = False
+    """Whether it is the interpreter's own: no traceback has its frames."""
     frames: dict[int, Frame] = field(default_factory=dict)
 
     def make_frame(self, lasti: int) -> Frame:
@@ -67,6 +73,7 @@ class CodeCache:
         "_by_address",
         "_cached_bytes",
         "_code_type",
+        "_first_traceable",
         "_header_bytes",
         "_header_start",
         "_memory",
@@ -89,6 +96,9 @@ class CodeCache:
         self._code_type = 0
         self.loaded = 0
         """How many code objects were read so far, and not found among the known ones."""
+        o = self._offsets
+        code = o.code_object_co_tlbc if runtime.free_threaded else o.code_object_co_code_adaptive
+        self._first_traceable = code + _FIRST_TRACEABLE
         self._header_start = self._offsets.pyobject_ob_type
         end = self._offsets.code_object_linetable + _POINTER_BYTES
         self._header_bytes = end - self._header_start
@@ -123,6 +133,7 @@ class CodeCache:
         self._work(len(table))
         filename = self._objects.text(self._pointer(header, o.code_object_filename))
         first_line = o.code_object_firstlineno - self._header_start
+        units = self._pointer(header, o.pyobject_size)  # follows the head of such objects
         info = CodeInfo(
             header=header,
             filename=filename,
@@ -130,15 +141,21 @@ class CodeCache:
             first_line=int.from_bytes(header[first_line : first_line + 4], "little", signed=True),
             table=table,
             start=address + o.code_object_co_code_adaptive,
-            # ob_size of a variable-size object follows its head.
-            size_bytes=_UNIT_BYTES * self._pointer(header, o.pyobject_size),
+            size_bytes=_UNIT_BYTES * units,
             origin=self._origins.of(filename),
+            is_hidden=self._is_hidden(address, units),
         )
         again = self._memory.read(address + self._header_start, self._header_bytes)
         if again != header:
             raise TornReadError(f"The code object at {address:#x} went away.")
         self._keep(address, info)
         return info
+
+    def _is_hidden(self, address: int, units: int) -> bool:
+        """Whether none of its instructions can be traced, as in the step that checks __init__."""
+        if units > _MAX_HIDDEN_UNITS:
+            return False
+        return self._memory.i32(address + self._first_traceable) >= units
 
     def _pointer(self, header: bytes, offset: int) -> int:
         at = offset - self._header_start

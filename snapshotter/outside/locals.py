@@ -142,7 +142,8 @@ class LocalsReader:
                 lasti = instruction - code.start
                 if not 0 <= lasti < code.size_bytes or lasti & 1:
                     raise TornReadError("An instruction does not belong to its frame.")
-                calls.append(_Call(address, code, names, namespace, lasti))
+                if not code.is_hidden:
+                    calls.append(_Call(address, code, names, namespace, lasti))
             address = previous
         raise TornReadError("The chain of frames does not end.")
 

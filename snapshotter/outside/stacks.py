@@ -222,7 +222,8 @@ class StackReader:
             lasti = item.instruction - start
             if not 0 <= lasti < code.size_bytes or lasti & 1:
                 raise TornReadError("An instruction does not belong to the code of its frame.")
-            frames.append(self._codes.frame(code, lasti))
+            if not code.is_hidden:
+                frames.append(self._codes.frame(code, lasti))
         return tuple(frames)
 
     def _own_bytecode(self, item: RawFrame) -> int:

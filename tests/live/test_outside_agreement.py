@@ -195,7 +195,9 @@ def spied(pid: int) -> dict[int, list[tuple[str, str, int | None]]]:
         return {}  # it met the process at an awkward moment
     return {
         thread["os_thread_id"]: [
-            (frame["filename"], frame["name"], frame["line"]) for frame in thread["frames"]
+            (frame["filename"], frame["name"], frame["line"])
+            for frame in thread["frames"]
+            if frame["filename"] != "__init__"  # a step of the interpreter, not of the program
         ]
         for thread in json.loads(result.stdout)
     }

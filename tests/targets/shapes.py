@@ -36,6 +36,17 @@ def through_context():
     return contextvars.copy_context().run(functools.partial(park, 1))
 
 
+class Parked:
+    def __init__(self, step):
+        if step == 99:
+            park()
+
+
+def through_constructor():
+    for step in range(100):  # so that the call is a specialized one
+        Parked(step)
+
+
 def numbers():
     yield 1
     yield park()
