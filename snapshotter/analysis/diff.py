@@ -15,7 +15,7 @@ from snapshotter.analysis.figures import (
     process_figures,
 )
 from snapshotter.analysis.gaps import TWO_INCARNATIONS, gaps
-from snapshotter.analysis.idle import CATALOGUE, idle_reason
+from snapshotter.analysis.idle import CATALOGUE, thread_idle_reason
 from snapshotter.analysis.locals import local_changes, resizes, variable_changes
 from snapshotter.analysis.movement import Movement, counter_delta, movement
 from snapshotter.analysis.signatures import call_signature
@@ -115,21 +115,24 @@ def _thread_changes(
             None,
             Movement.MOVED if was_away else movement(before, after),
             counter_delta(before, after),
-            idle_reason(after.frames, catalogue),
+            thread_idle_reason(after, catalogue),
             run,
         )
     for thread in aligned.added:
-        idle = idle_reason(thread.frames, catalogue)
+        idle = thread_idle_reason(thread, catalogue)
         yield ThreadChange(None, thread, Change.ADDED, idle=idle)
     for thread in aligned.removed:
-        idle = idle_reason(thread.frames, catalogue)
+        idle = thread_idle_reason(thread, catalogue)
         yield ThreadChange(thread, None, Change.REMOVED, idle=idle)
 
 
 def signature_shares(
     baseline: Sequence[Snapshot], current: Sequence[Snapshot]
 ) -> tuple[SignatureShare, ...]:
-    """Count the stacks of all snapshots of each side by S2, the largest difference first."""
+    """Count the stacks of all snapshots of each side by S2, the largest difference first.
+
+    Those of which only the outer part is known are left out: it is the outer part of many.
+    """
     examples: dict[CallSignature, tuple[Frame, ...]] = {}
     old, new = _count(baseline, examples), _count(current, examples)
     shares = (
@@ -145,6 +148,8 @@ def _count(
     counts: Counter[CallSignature] = Counter()
     for snapshot in snapshots:
         for thread in snapshot.threads:
+            if thread.lacks_innermost:
+                continue
             key = call_signature(thread.frames)
             examples.setdefault(key, thread.frames)
             counts[key] += 1

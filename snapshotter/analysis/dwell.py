@@ -56,7 +56,10 @@ class Dwell:
     counters: CounterDelta | None
     """What the kernel did with it over the whole run."""
     arrived: bool = False
-    """Whether the snapshot before the run has it elsewhere, or has not got it at all."""
+    """Whether the snapshot before the run has it elsewhere, or has not got it at all.
+
+    Not where its place in that one is not known.
+    """
     tail: Stretch | None = None
     """The end of the run, where that is frozen or spinning and the whole of it is not.
 
@@ -91,9 +94,12 @@ def _run_of(
     thread: Thread, newest: Snapshot, earlier: Sequence[tuple[Snapshot, ThreadIndex]]
 ) -> Dwell:
     run = [(newest, thread)]
+    arrived = False
     for snapshot, index in earlier:
         found = index.find(thread)
-        if found is None or not _stands_with(found, run[-1][1], thread):
+        same = SamePlace.NO if found is None else _stands_with(found, run[-1][1], thread)
+        if found is None or same is not SamePlace.YES:
+            arrived = same is SamePlace.NO
             break
         run.append((snapshot, found))
     whole = _stretch(run)
@@ -104,7 +110,7 @@ def _run_of(
         snapshots=whole.snapshots,
         movement=whole.movement,
         counters=whole.counters,
-        arrived=len(run) <= len(earlier),
+        arrived=arrived,
         tail=_tail(run, whole.movement),
     )
 
@@ -134,10 +140,9 @@ def _tail(run: Sequence[tuple[Snapshot, Thread]], whole: Movement | None) -> Str
     return _stretch(run[: length + 1])
 
 
-def _stands_with(earlier: Thread, successor: Thread, newest: Thread) -> bool:
+def _stands_with(earlier: Thread, successor: Thread, newest: Thread) -> SamePlace:
     """Compare with the successor; with the newest too, where the views differ along the way."""
-    if same_place(earlier, successor) is not SamePlace.YES:
-        return False
-    if earlier.view is successor.view is newest.view:
-        return True
-    return same_place(earlier, newest) is SamePlace.YES
+    same = same_place(earlier, successor)
+    if same is not SamePlace.YES or earlier.view is successor.view is newest.view:
+        return same
+    return same_place(earlier, newest)

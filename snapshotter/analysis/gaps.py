@@ -48,8 +48,8 @@ def _thread_gaps(pairs: Sequence[tuple[Thread, Thread]]) -> Iterator[str]:
     unknown = sum(same_place(old, new) is SamePlace.UNKNOWN for old, new in pairs)
     if unknown:
         yield (
-            f"Of {_threads(unknown)} the place was not compared: no view saw the stack in both"
-            " snapshots."
+            f"Of {_threads(unknown)} the place was not compared: no view saw the whole stack in"
+            " both snapshots."
         )
     uncounted = sum(not (old.counters and new.counters) for old, new in pairs)
     if uncounted:

@@ -20,9 +20,9 @@ from snapshotter.analysis.signatures import module_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from snapshotter.model import Frame
+    from snapshotter.model import Frame, Thread
 
-__all__ = ["CATALOGUE", "IdlePattern", "idle_reason", "parse_pattern"]
+__all__ = ["CATALOGUE", "IdlePattern", "idle_reason", "parse_pattern", "thread_idle_reason"]
 
 # Separators have spaces around them; the brackets of <locals> and <lambda> have none.
 _SEPARATOR = re.compile(r"\s+(<<?)\s+")
@@ -108,6 +108,13 @@ def idle_reason(
         return None
     patterns = CATALOGUE if catalogue is None else catalogue
     return next((each.reason for each in patterns if _matches(each.text, calls)), None)
+
+
+def thread_idle_reason(
+    thread: Thread, catalogue: Iterable[IdlePattern] | None = None
+) -> str | None:
+    """Say what kind of work a thread waits for; None where its innermost calls are not known."""
+    return None if thread.lacks_innermost else idle_reason(thread.frames, catalogue)
 
 
 def _matches(text: str, calls: Sequence[str]) -> bool:

@@ -32,7 +32,7 @@ class Movement(StrEnum):
     REPEATING = "repeating"
     """The same place, but it worked: no evidence of a hang."""
     UNKNOWN = "unknown"
-    """No counters, or no view that both snapshots have of it."""
+    """No counters, or no view from which both snapshots have its whole stack."""
 
 
 class SamePlace(StrEnum):
@@ -115,12 +115,16 @@ def _delta(before: int | None, after: int | None) -> int | None:
 def same_place(before: Thread, after: Thread) -> SamePlace:
     """Compare S1 in one view: inside with inside if both have it, else outside with outside.
 
-    Of incomplete stacks the innermost frames that both sides have are compared.
+    Of incomplete stacks the innermost frames that both sides have are compared. Where just those
+    are missing, the outermost may tell that the place is another one, never that it is the same.
     """
     for view in (View.INSIDE, View.OUTSIDE):
         old, new = _frames_from(before, view), _frames_from(after, view)
-        if old is not None and new is not None:
-            return _compare(old, new, complete=before.complete and after.complete)
+        if old is None or new is None:
+            continue
+        if before.lacks_innermost or after.lacks_innermost:
+            return _compare_outermost(before, after, old, new)
+        return _compare(old, new, complete=before.complete and after.complete)
     return SamePlace.UNKNOWN
 
 
@@ -128,6 +132,17 @@ def _frames_from(thread: Thread, view: View) -> tuple[Frame, ...] | None:
     if view is View.OUTSIDE and thread.outside is not None:
         return thread.outside.frames  # of the time at which the counters were read
     return thread.frames if thread.view is view else None
+
+
+def _compare_outermost(
+    before: Thread, after: Thread, old: tuple[Frame, ...], new: tuple[Frame, ...]
+) -> SamePlace:
+    has_outermost = all(each.complete or each.lacks_innermost for each in (before, after))
+    shared = min(len(old), len(new))
+    if not has_outermost or not shared:
+        return SamePlace.UNKNOWN
+    differs = place_signature(old[-shared:]) != place_signature(new[-shared:])
+    return SamePlace.NO if differs else SamePlace.UNKNOWN
 
 
 def _compare(old: tuple[Frame, ...], new: tuple[Frame, ...], *, complete: bool) -> SamePlace:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.analysis.align import ThreadIndex
 from snapshotter.analysis.dwell import Dwell, dwell
-from snapshotter.analysis.idle import CATALOGUE, idle_reason
+from snapshotter.analysis.idle import CATALOGUE, thread_idle_reason
 from snapshotter.analysis.movement import Movement, movement
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _row(
     last = _last(track)
     if last is None:
         raise ValueError("A track has at least one thread.")
-    return Row(last, tuple(cells), idle_reason(last.frames, catalogue), dwells.get(id(track[-1])))
+    return Row(last, tuple(cells), thread_idle_reason(last, catalogue), dwells.get(id(track[-1])))
 
 
 _CLASS_ORDER = (Movement.FROZEN, Movement.SPINNING, Movement.POLLING, Movement.REPEATING)

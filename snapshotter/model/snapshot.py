@@ -145,6 +145,15 @@ class Thread:
     holds_gil: bool | None = None
     interpreter: int = 0
 
+    @property
+    def lacks_innermost(self) -> bool:
+        """True when the innermost calls are missing: seen from outside, they changed all the time.
+
+        Of any other stack that is not complete the innermost frames are there.
+        """
+        seen = self.view is View.OUTSIDE and self.outside is None
+        return seen and not self.complete and bool(self.frames)
+
 
 class TaskState(StrEnum):
     """State of an asyncio task."""

@@ -13,7 +13,7 @@ from snapshotter.analysis.signatures import place_signature
 from snapshotter.analysis.timeline import Cell, Row, timeline
 from snapshotter.render.fit import Hanging, clip, fold_left, line, names_of, sentence
 from snapshotter.render.sanitize import sanitize
-from snapshotter.render.sentences import place_words
+from snapshotter.render.sentences import thread_place
 from snapshotter.render.styles import HEADING, MOVEMENT, QUIET, WARN
 from snapshotter.render.threads import name_of
 from snapshotter.render.units import clock, count, duration, plural
@@ -156,5 +156,5 @@ def _tail(row: Row, newest: Snapshot, *, width: int, ages: int) -> Iterator[tupl
     kind = run.strongest.movement or (Movement.MOVED if run.arrived else Movement.UNKNOWN)
     yield f"{_age(row):>{ages}}  "
     yield f"{kind.value:<{_CLASS_WIDTH}}", MOVEMENT[kind]
-    place = row.idle or place_words(row.thread.frames, newest.process.cwd)
+    place = row.idle or thread_place(row.thread, newest.process.cwd)
     yield f"  {fold_left(sanitize(place), width - ages - _CLASS_WIDTH - 4)}"

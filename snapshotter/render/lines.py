@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from snapshotter.analysis.changes import Change
-from snapshotter.analysis.idle import CATALOGUE, idle_reason
+from snapshotter.analysis.idle import CATALOGUE, thread_idle_reason
 from snapshotter.analysis.movement import Movement
 from snapshotter.render.sanitize import sanitize
 
@@ -52,7 +52,7 @@ def _figures(snapshot: Snapshot, catalogue: tuple[IdlePattern, ...]) -> Iterator
         yield "seq", str(snapshot.tick.sequence)
     yield "views", "+".join(sorted(capture.views)) or "none"
     yield "threads", str(len(snapshot.threads))
-    idle = sum(idle_reason(thread.frames, catalogue) is not None for thread in snapshot.threads)
+    idle = sum(thread_idle_reason(thread, catalogue) is not None for thread in snapshot.threads)
     yield "idle", str(idle)
     pause_ns = 0 if capture.pause is None else capture.pause.max_ns
     yield "pause_ms", f"{pause_ns / _NS_PER_MS:.3f}"

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from snapshotter.analysis.changes import Diff, Figure, Resize, ThreadChange
-    from snapshotter.model import Frame
+    from snapshotter.model import Frame, Thread
 
-__all__ = ["change_sentences", "place_words", "stay_sentences"]
+__all__ = ["change_sentences", "place_words", "stay_sentences", "thread_place"]
 
 MAX_RESIZES = 12
 _MAX_PLACE = 60
@@ -59,6 +59,12 @@ def place_words(frames: Sequence[Frame], cwd: str | None) -> str:
     own = _telling(frames)
     place = f"{_place(own, cwd)} {_call(own)}"
     return place if own is frames[0] else f"{place} (in {_call(frames[0])})"
+
+
+def thread_place(thread: Thread, cwd: str | None) -> str:
+    """Return where a thread is; where its innermost calls are not known, what they come from."""
+    words = place_words(thread.frames, cwd)
+    return f"in calls from {words}" if thread.lacks_innermost else words
 
 
 def _telling(frames: Sequence[Frame]) -> Frame:
@@ -195,7 +201,7 @@ def _came_and_went(diff: Diff, cwd: str | None) -> Iterator[Text]:
             continue
         names = _names(found)
         number = "" if len(found) == 1 else f"{plural(len(found), 'thread')} "
-        place = f": {place_words(found[0].thread.frames, cwd)}" if len(found) == 1 else f": {names}"
+        place = f": {thread_place(found[0].thread, cwd)}" if len(found) == 1 else f": {names}"
         yield sentence(
             (number or f"{names} ", EMPHASIS), (verb if not number else verbs, style), place
         )
@@ -275,7 +281,7 @@ def _is_back(change: ThreadChange) -> bool:
 def _from_to(change: ThreadChange, cwd: str | None) -> str:
     if change.before is None or change.after is None:
         return ""
-    old, new = place_words(change.before.frames, cwd), place_words(change.after.frames, cwd)
+    old, new = thread_place(change.before, cwd), thread_place(change.after, cwd)
     return f" and is back: {new}" if old == new else f": {old} -> {new}"
 
 

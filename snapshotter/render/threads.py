@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group as Renderables
 
 from snapshotter.analysis.align import ThreadIndex
-from snapshotter.analysis.idle import idle_reason
+from snapshotter.analysis.idle import thread_idle_reason
 from snapshotter.analysis.signatures import group_threads
 from snapshotter.model import View
 from snapshotter.render.fit import SEPARATOR, Facts, Hanging, blank, line, names_of, sentence
@@ -86,7 +86,7 @@ def _split(threads: Sequence[Thread], options: ViewOptions) -> tuple[list[Thread
     busy: list[Thread] = []
     idle: list[Thread] = []
     for thread in threads:
-        reason = idle_reason(thread.frames, options.catalogue)
+        reason = thread_idle_reason(thread, options.catalogue)
         (busy if reason is None else idle).append(thread)
     return busy, idle
 
@@ -115,7 +115,7 @@ def _group_parts(
         yield Hanging("", sentence((f"{number} with this stack: ", EMPHASIS), names))
         yield from _facts_of_many(group)
     yield from _dwell_lines(group.threads, dwells)
-    idle = idle_reason(group.frames, options.catalogue)
+    idle = thread_idle_reason(group.threads[0], options.catalogue)
     if idle is not None:
         yield line(("  idle: ", QUIET), (idle, QUIET))
     example = _with_locals(group.threads) if options.locals != "none" else None
@@ -227,7 +227,7 @@ def _with_locals(threads: Sequence[Thread]) -> Thread | None:
 
 
 def _hidden(idle: Sequence[Thread], options: ViewOptions) -> RenderableType:
-    reasons = Counter(idle_reason(thread.frames, options.catalogue) for thread in idle)
+    reasons = Counter(thread_idle_reason(thread, options.catalogue) for thread in idle)
     words = ", ".join(f"{count(number)} × {reason}" for reason, number in reasons.most_common())
     hidden = plural(len(idle), "idle thread")
     main = ", the main thread among them" if any(thread.is_main for thread in idle) else ""
