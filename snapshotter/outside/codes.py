@@ -27,6 +27,8 @@ _MAX_HIDDEN_UNITS = 8
 """``_PyCode8`` of internal/pycore_code.h, the type of ``_Py_InitCleanup``."""
 _FIRST_TRACEABLE = -16
 """``_co_firsttraceable``, from what follows ``co_extra`` (``_PyCode_DEF`` of cpython/code.h)."""
+_FRAME_SIZE = 8
+"""From ``co_firstlineno`` to ``co_framesize``: ``_PyCode_DEF`` of cpython/code.h."""
 _POINTER_BYTES = 8
 
 
@@ -42,6 +44,8 @@ class CodeInfo:
     start: int
     """Address of its first instruction."""
     size_bytes: int
+    frame_bytes: int
+    """How much of the data stack a call takes."""
     origin: Origin
     is_hidden: bool = False
     """Whether it is the interpreter's own: no traceback has its frames."""
@@ -134,6 +138,7 @@ class CodeCache:
         filename = self._objects.text(self._pointer(header, o.code_object_filename))
         first_line = o.code_object_firstlineno - self._header_start
         units = self._pointer(header, o.pyobject_size)  # follows the head of such objects
+        size = first_line + _FRAME_SIZE
         info = CodeInfo(
             header=header,
             filename=filename,
@@ -142,6 +147,7 @@ class CodeCache:
             table=table,
             start=address + o.code_object_co_code_adaptive,
             size_bytes=_UNIT_BYTES * units,
+            frame_bytes=_POINTER_BYTES * int.from_bytes(header[size : size + 4], "little"),
             origin=self._origins.of(filename),
             is_hidden=self._is_hidden(address, units),
         )

@@ -10,7 +10,8 @@ A copy of a moving stack may mix two moments. What is returned never does, for o
 A thread that calls and returns all the time stands still for microseconds only. So all looks are
 taken before anything is decoded: a failed try costs little more than the copies. This needs to know
 in advance which pieces of memory a stack lies in (the frames of generators and the entries from C
-are apart): those of the last try are copied at once with the rest.
+are apart): those of the last try are copied at once with the rest. Of a thread that never stands
+still for long enough, the outer part is returned that did: see ``outer``.
 
 Code objects that are not yet known are looked up between the first and the last look, so that the
 frames keep them alive meanwhile; of known ones the head must be as it was. Each instruction must
@@ -19,17 +20,16 @@ lie in the code of its frame.
 
 from __future__ import annotations
 
-import os
 import random
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from snapshotter.errors import TornReadError
 from snapshotter.model.snapshot import OutsideStack
 from snapshotter.outside.codes import CodeCache
 from snapshotter.outside.copies import Copies
 from snapshotter.outside.layout import fields_struct
+from snapshotter.outside.outer import Outer, Sources, spin
 from snapshotter.outside.walk import MAX_CHUNK_BYTES, MAX_FRAMES, FrameLayout, StackHead, Walk
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from snapshotter.outside.codes import CodeInfo
     from snapshotter.outside.copies import Segment
     from snapshotter.outside.origin import Origins
+    from snapshotter.outside.outer import OuterPart
     from snapshotter.outside.runtime import Runtime, ThreadRef
     from snapshotter.outside.walk import RawFrame
 
@@ -92,15 +93,16 @@ class StackReader:
         """The code objects that it met."""
         return self._codes
 
-    def read(self, thread: ThreadRef, deadline_ns: int) -> OutsideStack:
+    def read(self, thread: ThreadRef, deadline_ns: int) -> OutsideStack | OuterPart:
         """Return the stack of ``thread``, innermost frame first.
 
         Tries, with pauses of uneven length, until ``deadline_ns`` (monotonic) and at least once.
-        Raises ``TornReadError`` when the stack changed during each try or the thread ended, and
-        ``ProcessEndedError``.
+        When the stack changed during each try, its outer part is returned that did not. Raises
+        ``TornReadError`` when there is none or the thread ended, and ``ProcessEndedError``.
         """
         tries = 0
         apart: _Places = []
+        outer = self.outer(thread, deadline_ns)
         while True:
             tries += 1
             try:
@@ -109,13 +111,22 @@ class StackReader:
                 left_ns = deadline_ns - time.monotonic_ns()
                 if left_ns <= 0:
                     if tries > 1:
-                        self._raise_moving(thread)
+                        return _part_of(outer)
                     raise
             if tries % _TRIES_WITH_PLACES == 0:
                 apart.clear()  # coroutines come and go: then they are no longer the right ones
             if tries % _TRIES_AT_ONCE == 0:
+                outer.look_if_due()
                 longest_ns = min(_LONGEST_SLEEP_NS, left_ns)
                 time.sleep(random.uniform(0, longest_ns) / 1e9)  # noqa: S311 - jitter
+
+    def outer(self, thread: ThreadRef, deadline_ns: int) -> Outer:
+        """Return what finds the outer part of the stack of ``thread`` until ``deadline_ns``."""
+        return Outer(
+            Sources(self._memory, self._layout, self._codes, self._resolve),
+            lambda: self._head(thread),
+            deadline_ns,
+        )
 
     def _try(self, thread: ThreadRef, tries: int, apart: _Places) -> OutsideStack:
         gil = self._runtime.gil_at(thread.gil)
@@ -155,7 +166,7 @@ class StackReader:
 
     def _look_again(self, thread: ThreadRef, head: StackHead, segments: list[Segment]) -> None:
         for _ in range(_LOOKS - 1):
-            _spin(random.randrange(_LONGEST_PAUSE_BETWEEN_LOOKS_NS))  # noqa: S311 - jitter
+            spin(random.randrange(_LONGEST_PAUSE_BETWEEN_LOOKS_NS))  # noqa: S311 - jitter
             for segment in segments:
                 now = self._memory.read(segment.address, len(segment.data))
                 if now != segment.data and not self._layout.only_moved_on(segment, now):
@@ -163,52 +174,6 @@ class StackReader:
             again = self._head(thread)
             if again.frame != head.frame or again.chunk != head.chunk:
                 raise TornReadError("The stack changed while it was read.")
-
-    def _raise_moving(self, thread: ThreadRef) -> NoReturn:
-        """Say which of its frames stands still while those above it come and go."""
-        frame, left = None, _TRIES_AT_ONCE
-        while frame is None and left:
-            left -= 1
-            with suppress(TornReadError):
-                frame = self._standing(thread)
-        where = ""
-        if frame is not None:
-            place = f"{os.path.basename(frame.filename)}:{frame.lineno or '?'}"
-            where = f", in calls from {frame.qualname} ({place})"
-        raise TornReadError(f"Its stack changed at each look{where}.")
-
-    def _standing(self, thread: ThreadRef) -> Frame | None:
-        """Return the innermost frame that is the same, with all below it, at each look."""
-        head = self._head(thread)
-        copies = Copies(self._memory, self._places(head, []))
-        if not head.chunk:
-            return None
-        raw, _ = Walk(copies, self._layout, head).run()
-        data = copies.read(head.chunk, head.top - head.chunk)
-        same = self._equal_bytes(head.chunk, data)
-        last = None
-        for item in reversed(raw):
-            at = item.address - head.chunk
-            if 0 <= at < len(data):
-                if at + self._layout.size > same:
-                    break
-                last = item
-            elif last is not None:  # the frame of a generator: of it we know nothing
-                break
-        if last is None:
-            return None
-        (frame,) = self._resolve([last])
-        end = last.address - head.chunk + self._layout.size
-        return frame if self._equal_bytes(head.chunk, data[:end]) == end else None
-
-    def _equal_bytes(self, address: int, data: bytes) -> int:
-        """Return how many of the first bytes are the same at further looks."""
-        same = len(data)
-        for _ in range(_LOOKS - 1):
-            _spin(random.randrange(_LONGEST_PAUSE_BETWEEN_LOOKS_NS))  # noqa: S311 - jitter
-            now = self._memory.read(address, same)
-            same = _equal_start(data, now)
-        return same
 
     def _resolve(self, raw: list[RawFrame]) -> tuple[Frame, ...]:
         self._codes.begin_stack()
@@ -231,20 +196,8 @@ class StackReader:
         return self._memory.u64(copies + _TLBC_ENTRIES + _POINTER_BYTES * item.bytecode)
 
 
-def _equal_start(one: bytes, other: bytes) -> int:
-    """Return how many of the first bytes are the same; ``other`` is not the longer one."""
-    low, high = 0, len(other)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _spin(duration_ns: int) -> None:
-    """Wait for less time than a sleep can."""
-    end = time.monotonic_ns() + duration_ns
-    while time.monotonic_ns() < end:
-        pass
+def _part_of(outer: Outer) -> OuterPart:
+    part = outer.result()
+    if part is None:
+        raise TornReadError("Its stack changed at each look.")
+    return part

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from snapshotter.errors import TornReadError
+from snapshotter.model.snapshot import OutsideStack
 from snapshotter.outside.main_state import MainEvidence, decide_main_state
 from snapshotter.outside.origin import Origins
+from snapshotter.outside.outer import OuterPart
 from snapshotter.outside.procfs import native_to_os_tid, thread_facts, waiting_on
 from snapshotter.outside.stacks import StackReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapshotter.model.snapshot import Counters, MainState, OutsideStack
+    from snapshotter.model.snapshot import Counters, Frame, MainState
     from snapshotter.outside.codes import CodeCache
     from snapshotter.outside.memory import Memory
     from snapshotter.outside.probe_point import GilState
@@ -43,12 +45,20 @@ class OutsideThread:
     interpreter: int
     stack: OutsideStack | None
     problem: str | None
-    """Why there is no stack, one sentence."""
+    """Why there is no stack, or only its outer part, one sentence."""
     holds_gil: bool | None
     """None in a free-threaded build."""
     counters: Counters | None
     os_name: str | None = None
     """What the operating system calls it; None where that is only the name of the process."""
+    outer: OuterPart | None = None
+    """The outermost calls, where there is no stack."""
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """All that is known of its stack."""
+        known = self.stack or self.outer
+        return known.frames if known else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +84,10 @@ class _Seen:
     threads: tuple[ThreadRef, ...]
 
 
-type _Stacks = dict[int, OutsideStack | str]
-"""By address of the thread state: its stack, or the sentence why there is none."""
+type _Stack = OutsideStack | OuterPart | str
+"""A stack, its outer part, or the sentence why there is none."""
+type _Stacks = dict[int, _Stack]
+"""By address of the thread state."""
 
 
 class OutsideReader:
@@ -156,7 +168,7 @@ class OutsideReader:
                 stacks[thread.address] = self._stack(thread, now_ns + share_ns)
         return stacks
 
-    def _stack(self, thread: ThreadRef, deadline_ns: int) -> OutsideStack | str:
+    def _stack(self, thread: ThreadRef, deadline_ns: int) -> _Stack:
         try:
             return self._stacks.read(thread, deadline_ns)
         except TornReadError as error:
@@ -192,7 +204,7 @@ class OutsideReader:
         self,
         item: _Seen,
         thread: ThreadRef,
-        stack: OutsideStack | str,
+        stack: _Stack,
         system: tuple[int | None, ThreadFacts | None],
     ) -> OutsideThread:
         holds_gil = None if self._runtime.free_threaded else item.gil.owner == thread.address
@@ -202,10 +214,11 @@ class OutsideReader:
             os_tid=system[0],
             is_main=thread.is_main,
             interpreter=thread.interpreter_id,
-            stack=None if isinstance(stack, str) else stack,
-            problem=stack if isinstance(stack, str) else None,
+            stack=stack if isinstance(stack, OutsideStack) else None,
+            problem=_problem(stack),
             holds_gil=holds_gil,
             counters=system[1].counters if system[1] else None,
+            outer=stack if isinstance(stack, OuterPart) else None,
         )
 
     def _main(
@@ -242,8 +255,14 @@ def _with_names(
         yield replace(thread, os_name=name) if name and name != common else thread
 
 
-def _has_frames(stack: OutsideStack | str) -> bool:
+def _has_frames(stack: _Stack) -> bool:
     return isinstance(stack, str) or bool(stack.frames)
+
+
+def _problem(stack: _Stack) -> str | None:
+    if isinstance(stack, OuterPart):
+        return stack.problem
+    return stack if isinstance(stack, str) else None
 
 
 def _holder_id(item: _Seen) -> int | None:

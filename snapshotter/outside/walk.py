@@ -14,17 +14,32 @@ if TYPE_CHECKING:
     from snapshotter.outside.copies import Copies
     from snapshotter.outside.runtime import Runtime
 
-__all__ = ["MAX_CHUNK_BYTES", "MAX_FRAMES", "FrameLayout", "RawFrame", "StackHead", "Walk"]
+__all__ = [
+    "CHUNK_HEAD",
+    "MAX_CHUNK_BYTES",
+    "MAX_FRAMES",
+    "OWNED_BY_GENERATOR",
+    "OWNED_BY_INTERPRETER",
+    "OWNED_BY_THREAD",
+    "FrameLayout",
+    "RawFrame",
+    "StackHead",
+    "Walk",
+]
 
 MAX_FRAMES = 10_000
 """Of a deeper stack only the innermost frames are read."""
 
-_CHUNK = Struct("<QQQ")  # previous, size, top: struct _stack_chunk of cpython/pystate.h
+CHUNK_HEAD = Struct("<QQQ")
+"""previous, size, top: struct _stack_chunk of cpython/pystate.h."""
 MAX_CHUNK_BYTES = 16 << 20
 _MAX_STACK_BYTES = 48 << 20
 _POINTER_BYTES = 8
 _TAG_BITS = 3
-_OWNED_BY_INTERPRETER = 3  # enum _frameowner of internal/pycore_interpframe_structs.h
+# enum _frameowner of internal/pycore_interpframe_structs.h
+OWNED_BY_THREAD = 0
+OWNED_BY_GENERATOR = 1
+OWNED_BY_INTERPRETER = 3
 _LARGEST_OWNER = 4
 _MAX_STEPS = 3 * MAX_FRAMES
 
@@ -47,6 +62,9 @@ class RawFrame:
     instruction: int
     bytecode: int
     """Index of the thread's own bytecode copy; 0 in builds with a GIL."""
+    previous: int
+    """Address of the frame that called it, 0 for the outermost."""
+    owner: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +94,15 @@ class FrameLayout:
         bytecode = o.interpreter_frame_tlbc_index if runtime.free_threaded else -1
         return cls(fields, start, start + fields.size, bytecode)
 
+    def raw(self, address: int, data: bytes, at: int) -> RawFrame:
+        """Return the frame at ``address``, whose bytes begin at ``at`` of ``data``."""
+        executable, previous, instruction, owner = self.fields.unpack(data, at + self.start)
+        bytecode = 0
+        if self.bytecode >= 0:
+            at += self.bytecode
+            bytecode = int.from_bytes(data[at : at + 4], "little")
+        return RawFrame(address, executable & ~_TAG_BITS, instruction, bytecode, previous, owner)
+
     def only_moved_on(self, segment: Segment, now: bytes) -> bool:
         """True when only the innermost frame, from ``stable`` on, runs another instruction."""
         at = segment.stable
@@ -89,7 +116,18 @@ class FrameLayout:
 class Walk:
     """Follows the frames of one thread, copying each chunk of its data stack with one read."""
 
-    __slots__ = ("_base", "_data", "_head", "_layout", "_memory", "_next", "_segments", "_total")
+    __slots__ = (
+        "_base",
+        "_data",
+        "_head",
+        "_layout",
+        "_memory",
+        "_next",
+        "_segments",
+        "_total",
+        "chain",
+        "chunks",
+    )
 
     def __init__(self, memory: Copies, layout: FrameLayout, head: StackHead) -> None:
         """Begin at ``head``."""
@@ -99,6 +137,10 @@ class Walk:
         self._segments: list[Segment] = []
         self._base, self._data, self._total = 0, b"", 0
         self._next = (0, 0, 0, 0)
+        self.chain: list[RawFrame] = []
+        """All frames, those of the interpreter as well, innermost first."""
+        self.chunks: list[Segment] = []
+        """The copied chunks of the data stack, the newest first."""
 
     def run(self) -> tuple[list[RawFrame], list[Segment]]:
         """Return the frames, innermost first, and the copies that they were read from.
@@ -106,30 +148,24 @@ class Walk:
         Raises ``TornReadError`` when they do not form a chain down to the interpreter's entry.
         """
         self._next = self._chunk_header(self._head.chunk, self._head.top)
-        unpack, start = self._layout.fields.unpack, self._layout.start
+        make = self._layout.raw
         found: list[RawFrame] = []
-        address, steps, owner = self._head.frame, 0, _OWNED_BY_INTERPRETER
+        address, steps, owner = self._head.frame, 0, OWNED_BY_INTERPRETER
         while address and len(found) < MAX_FRAMES:
             steps += 1
             if steps > _MAX_STEPS:
                 raise TornReadError("The chain of frames does not end.")
             data, at = self._bytes_at(address)
-            here = address
-            executable, address, instruction, owner = unpack(data, at + start)
+            raw = make(address, data, at)
+            address, owner = raw.previous, raw.owner
             if owner > _LARGEST_OWNER:
                 raise TornReadError("A frame belongs to nobody.")
-            if owner < _OWNED_BY_INTERPRETER:
-                bytecode = self._bytecode(data, at)
-                found.append(RawFrame(here, executable & ~_TAG_BITS, instruction, bytecode))
-        if not address and owner < _OWNED_BY_INTERPRETER:
+            self.chain.append(raw)
+            if owner < OWNED_BY_INTERPRETER:
+                found.append(raw)
+        if not address and owner < OWNED_BY_INTERPRETER:
             raise TornReadError("The chain of frames ends before the interpreter's first call.")
         return found, self._segments
-
-    def _bytecode(self, data: bytes, at: int) -> int:
-        if self._layout.bytecode < 0:
-            return 0
-        at += self._layout.bytecode
-        return int.from_bytes(data[at : at + 4], "little")
 
     def _bytes_at(self, address: int) -> tuple[bytes, int]:
         size = self._layout.size
@@ -154,17 +190,18 @@ class Walk:
         if self._total > _MAX_STACK_BYTES:
             raise TornReadError("The data stack is implausibly large.")
         self._base, self._data = chunk, self._memory.read(chunk, used)
-        self._segments.append(Segment(chunk, self._data, used))
+        self.chunks.append(Segment(chunk, self._data, used))
+        self._segments.append(self.chunks[-1])
         self._next = self._chunk_header(previous, 0)
 
     def _chunk_header(self, chunk: int, top: int) -> tuple[int, int, int, int]:
         """Return address, used bytes, address of the chunk before, and size of a chunk."""
         if not chunk:
             return 0, 0, 0, 0
-        previous, size, words = _CHUNK.unpack(self._memory.read(chunk, _CHUNK.size))
-        if not _CHUNK.size < size <= MAX_CHUNK_BYTES:
+        previous, size, words = CHUNK_HEAD.unpack(self._memory.read(chunk, CHUNK_HEAD.size))
+        if not CHUNK_HEAD.size < size <= MAX_CHUNK_BYTES:
             raise TornReadError("A chunk of the data stack has no plausible size.")
-        used = top - chunk if top else _CHUNK.size + _POINTER_BYTES * words
-        if not _CHUNK.size <= used <= size:
+        used = top - chunk if top else CHUNK_HEAD.size + _POINTER_BYTES * words
+        if not CHUNK_HEAD.size <= used <= size:
             raise TornReadError("A chunk of the data stack is used beyond its size.")
         return chunk, used, previous, size

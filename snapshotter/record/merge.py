@@ -105,11 +105,10 @@ def _threads(views: Views, names: Names) -> tuple[Thread, ...]:
 
 def _is_ours(seen: OutsideThread, carriers: frozenset[int]) -> bool:
     """Whether it is a carrier thread: it runs the probe, or did, and has no Python left to run."""
-    frames = seen.stack.frames if seen.stack else ()
-    if any(frame.filename == PROBE_FILENAME for frame in frames):
+    if any(frame.filename == PROBE_FILENAME for frame in seen.frames):
         return not seen.is_main
     # an application's thread may get the same ident later, but has frames
-    return not frames and seen.ident in carriers
+    return not seen.frames and seen.ident in carriers
 
 
 def _forget_ended(names: Names, alive: set[tuple[int, int | None]]) -> None:
@@ -120,7 +119,7 @@ def _forget_ended(names: Names, alive: set[tuple[int, int | None]]) -> None:
 def _thread(
     seen: OutsideThread, own: InsideThread | None, *, name: str | None, daemon: bool | None
 ) -> Thread:
-    stack = seen.stack
+    stack, known = seen.stack, seen.stack or seen.outer
     common = Thread(
         ident=seen.ident,
         native_id=seen.native_id,
@@ -128,8 +127,8 @@ def _thread(
         daemon=daemon,
         is_main=seen.is_main,
         view=View.OUTSIDE,
-        at_ns=stack.at_ns if stack else 0,
-        frames=stack.frames if stack else (),
+        at_ns=known.at_ns if known else 0,
+        frames=seen.frames,
         complete=stack is not None and not stack.truncated,
         note=_TOO_DEEP if stack is not None and stack.truncated else seen.problem,
         counters=seen.counters,

@@ -4,7 +4,6 @@ import pytest
 
 from snapshotter.errors import TornReadError
 from snapshotter.outside.copies import Copies
-from snapshotter.outside.stacks import _equal_start
 from tests.support.image import PAGE, DamagedMemory, Image
 
 START = 16 * PAGE
@@ -39,17 +38,3 @@ def test_the_innermost_frame_ends_what_must_not_change() -> None:
     assert [one.stable for one in copies.segments(START + 40)] == [40, 50]
     assert [one.stable for one in copies.segments(START + 200)] == [100, 0]
     assert [one.stable for one in copies.segments(0)] == [100, 50]
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (b"", b"", 0),
-        (b"abc", b"abc", 3),
-        (b"abc", b"xbc", 0),
-        (b"abcd", b"abxd", 2),
-        (b"ab", b"", 0),
-    ],
-)
-def test_equal_bytes_at_the_start_are_counted(one: bytes, other: bytes, same: int) -> None:
-    assert _equal_start(one, other) == same

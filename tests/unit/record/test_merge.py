@@ -9,6 +9,7 @@ import pytest
 from snapshotter.attach.compilers import PROBE_FILENAME
 from snapshotter.attach.inject import Outcome
 from snapshotter.model import Frame, MainState, Origin, OutsideStack, Snapshot
+from snapshotter.outside.outer import OuterPart
 from snapshotter.outside.selection import Selection
 from snapshotter.outside.view import OutsideThread, OutsideView
 from snapshotter.record.merge import Views, merge
@@ -110,6 +111,27 @@ def test_a_stack_that_was_cut_is_not_complete() -> None:
     assert [thread.complete for thread in snapshot.threads] == [True, False]
     assert snapshot.threads[1].note == "its outermost frames are missing: there are too many"
     assert "the stack of 1 of 2 threads is not complete" in snapshot.capture.missing
+
+
+def outer_of(ident: int, *filenames: str) -> OutsideThread:
+    part = OuterPart(tuple(frame(name) for name in filenames), 5, "Its innermost calls changed.")
+    return replace(seen(ident), stack=None, problem=part.problem, outer=part)
+
+
+def test_the_outer_part_of_a_stack_is_shown_with_its_note() -> None:
+    snapshot = merged(MAIN, outer_of(2, "app.py", "main.py"))
+    thread = snapshot.threads[1]
+    assert [one.filename for one in thread.frames] == ["app.py", "main.py"]
+    assert (thread.complete, thread.lacks_innermost, thread.at_ns) == (False, True, 5)
+    assert thread.note == "Its innermost calls changed."
+    assert thread.outside is None
+    assert "the stack of 1 of 2 threads is not complete" in snapshot.capture.missing
+
+
+def test_a_carrier_of_which_only_the_outer_part_is_known_is_left_out() -> None:
+    assert merged_idents(MAIN, outer_of(CARRIER, PROBE_FILENAME)) == [1]
+    ended = frozenset({CARRIER})
+    assert merged_idents(MAIN, outer_of(CARRIER, "app.py"), carriers=ended) == [1, CARRIER]
 
 
 def test_several_stacks_that_were_cut_are_counted() -> None:
