@@ -20,6 +20,7 @@ __all__ = ["thread_names"]
 
 _MOST_ATTRIBUTES = 64
 _SHARE_FOR_NAMES = 70
+_MOST_IDS = 1 << 22  # what Linux gives out
 
 
 def thread_names(work: Work) -> list[bytes]:
@@ -71,7 +72,7 @@ def _has_plain_names(cls: type) -> bool:
 def _thread_name(work: Work, ident: int, thread: Any) -> bytes:
     found: dict[str, Any] = {}
     if _has_no_dict(work, thread):
-        for attribute in ("_name", "_daemonic"):
+        for attribute in ("_name", "_daemonic", "_native_id"):
             try:
                 # the generic look-up of object: no dict is left behind
                 found[attribute] = object.__getattribute__(thread, attribute)
@@ -82,6 +83,9 @@ def _thread_name(work: Work, ident: int, thread: Any) -> bytes:
         items = instance_items(work, thread, plan_of(work, type(thread)), _MOST_ATTRIBUTES)
         for name, value in items[0] if items else ():
             found[name] = value
+    native_id = found.get("_native_id")
+    if type(native_id) is int and 0 < native_id < _MOST_IDS:
+        work["native_ids"][ident] = native_id
     text, daemon = found.get("_name"), found.get("_daemonic")
     packed = b"\x93" + pack_int(ident)
     packed += (

@@ -36,7 +36,7 @@ TYPE: Any = ().__class__.__class__
 _FUNCTION: Any = [].append.__class__
 _FLAGS = TYPE.__dict__["__flags__"].__get__
 
-_NEEDED = """AttributeError BaseException LookupError MemoryError OverflowError RuntimeError
+_NEEDED = """AttributeError BaseException LookupError MemoryError OSError OverflowError RuntimeError
 SystemError TypeError ValueError bool bytearray bytes complex dict float frozenset id int len list
 max memoryview object range set slice str tuple type zip""".split()
 

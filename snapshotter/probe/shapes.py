@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         clock: Callable[[], int]
         entered_ns: int
         """When this thread began with us; not a function, but found with the clock."""
+        read_clock: Callable[[int], int] | None
         sleep: Callable[[float], None] | None
         start: Callable[..., int] | None
         get_ident: Callable[[], int]
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
         origins: list[int]
         stack: list[int]
         threads: list[bytes]
+        native_ids: dict[int, int]
         locals: list[bytes]
         notes: list[bytes]
         missing: list[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 from typing import TYPE_CHECKING
 
 from .budget import next_slice, room_for, spent
@@ -9,7 +10,7 @@ from .globs import any_match, globs_of
 from .kinds import exact_text, name_of_type
 from .nodes import add_root, forget_values
 from .pack import FALSE, TRUE, pack_int, pack_text
-from .pristine import is_made_in_c
+from .pristine import is_foreign, is_made_in_c, pick
 from .values import drain
 
 if TYPE_CHECKING:
@@ -32,23 +33,30 @@ O_APP, O_LIBRARY, O_STDLIB = 0, 1, 2
 _LIBRARY_PLACES = ("/site-packages/", "/dist-packages/")
 # Nothing new is begun once this share (per cent) of the slice is used up.
 _FULL_ENOUGH = 70
+_CLOCK_OF_THREAD = 6  # CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED, see linux/posix-timers_types.h
+_BEGUN = 15
+"""The same for a thread that is to have a slice of its own."""
 
 
 def capture_threads(work: Work, readers: Any) -> None:
     """All threads but our own, as many in a slice as fit; a stack is always taken whole.
 
     Stack and locals of a thread are of one instant: where the interpreter had to be given away
-    in between, the stack is walked again and the rest of a thread that moved on is left out.
+    in between, the rest is left out unless the thread has not run meanwhile, by its own clock.
+    The main thread, which may well have run, gets a slice of its own.
     """
     done: dict[int, bool] = {} if work["carrier"] == "main" else {work["own"]: True}
+    main = _main_ident()
     rest: list[int] = []  # frames of the last thread whose locals are still to be taken
     limit = work["request"]["limits"]["threads"]
-    ident = 0
+    ident = used_ns = 0
+    is_fresh = False
     while True:
         frames = work["tools"]["current_frames"]()
         work["threads_left"] = dict.__len__(frames) - len(done)
         if rest:
-            rest = _resume(work, readers, frames.get(ident), rest)
+            stood = ident in frames and used_ns == _processor_time(work, ident) != 0
+            rest = _resume(work, readers, frames[ident] if stood else None, rest)
         whole = not rest
         top = None
         first = True
@@ -56,7 +64,9 @@ def capture_threads(work: Work, readers: Any) -> None:
             if ident in done:
                 continue
             # one thread is taken in each slice, however short it is: else there were no end
-            if len(done) > limit or (spent(work, _FULL_ENOUGH) and not first):
+            full = _BEGUN if ident == main and work["may_yield"] else _FULL_ENOUGH
+            is_first = first and (is_fresh or full == _FULL_ENOUGH)
+            if len(done) > limit or (spent(work, full) and not is_first):
                 whole = False
                 break
             first = False
@@ -68,16 +78,40 @@ def capture_threads(work: Work, readers: Any) -> None:
             rest = _capture_locals(work, readers, top, _selected(work))
             if rest:
                 whole = False
+                used_ns = _processor_time(work, ident)
                 break
         top = None
         frames.clear()
         forget_values(work)
         if whole or len(done) > limit or not next_slice(work):
             break
+        is_fresh = True
     _note_all(work, rest, "time")
     if not whole and work["threads_left"] > 0:
         left = int.__repr__(work["threads_left"])
         work["missing"].append(left + " threads were not reached from inside in the time given")
+
+
+def _main_ident() -> int:
+    found = pick(_thread, ("_get_main_thread_ident",)).get("_get_main_thread_ident")
+    return found() if found is not None else 0
+
+
+def _processor_time(work: Work, ident: int) -> int:
+    """Nanoseconds for which a thread has run, by the kernel's clock of it; 0 if that is unknown.
+
+    (``pthread_getcpuclockid`` would break the process if there is no such thread any more.)
+    """
+    tools = work["tools"]
+    native_id = tools["getpid"]() if ident == _main_ident() else work["native_ids"].get(ident)
+    if native_id is None or tools["read_clock"] is None:
+        return 0
+    try:
+        return tools["read_clock"](~native_id << 3 | _CLOCK_OF_THREAD)
+    except OSError as error:
+        if is_foreign(error):
+            raise
+        return 0
 
 
 def application_frame(tools: Tools) -> Any:

@@ -151,6 +151,7 @@ def new_work(request: Request, tools: Tools, carrier: str) -> Work:
         "stack": [],
         "last_first": 0,
         "threads": [],
+        "native_ids": {},
         "locals": [],
         "notes": [],
         "missing": [],

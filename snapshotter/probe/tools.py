@@ -29,6 +29,7 @@ def gather_tools() -> Tools | None:
     files = _genuine("posix", posix, _FILES)
     threads = pick(_thread, ("start_new_thread", "get_ident"))
     ident = threads.get("get_ident") or _saved("_thread", "get_ident")
+    any_clock = _genuine("time", time, ("clock_gettime_ns",))
     collector = _genuine("gc", modules_named(("gc",)).get("gc"), ("get_referents",))
     frames = pick(sys, ("_current_frames",)).get("_current_frames")
     if len(clocks) < 2 or len(files) < 6 or ident is None or not collector:
@@ -36,6 +37,7 @@ def gather_tools() -> Tools | None:
     return {
         "clock": clocks["perf_counter_ns"],
         "entered_ns": clocks["perf_counter_ns"](),
+        "read_clock": any_clock.get("clock_gettime_ns"),
         "sleep": clocks["sleep"],
         "start": threads.get("start_new_thread") or _saved("_thread", "start_new_thread"),
         "get_ident": ident,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -92,3 +92,41 @@ def test_a_watched_process_is_asked_only_within_its_allowance(target_python: str
     assert not is_inside(left_out)
     assert any("left out this time" in sentence for sentence in left_out.capture.missing)
     assert all(thread.frames for thread in left_out.threads if not thread.is_main)
+
+
+MOVING = """
+def inner(box):
+    i = 0
+    while True:
+        i += 1
+        box[0] = i
+def outer():
+    a, b, c, d, e, f, g, h = [[{n: [n, str(n)]} for n in range(8)] for _ in range(8)]
+    box = [0]
+    inner(box)
+"""
+
+
+@pytest.mark.parametrize("max_pause_ns", [100_000, 300_000, 1_000_000])
+def test_locals_of_a_running_thread_are_of_one_instant(
+    target_python: str, max_pause_ns: int
+) -> None:
+    options = CaptureOptions(patience_ns=PATIENCE_NS, max_pause_ns=max_pause_ns)
+    told: list[tuple[Any, Any]] = []
+    with (
+        spawn_source(f"{HEAD}{BUSY}{MOVING}ready()\nouter()", python=target_python) as target,
+        Observer.open(target.pid, options) as observer,
+    ):
+        for _ in range(20):
+            snapshot = observer.capture()
+            main = next(thread for thread in snapshot.threads if thread.is_main)
+            found = {
+                local.name: snapshot.values[local.node]
+                for frame in main.frames
+                for local in frame.locals
+            }
+            if is_inside(snapshot) and {"i", "box"} <= found.keys() and found["box"].items:
+                pair = found["i"].value, snapshot.values[found["box"].items[0].node].value
+                told += [pair] if None not in pair else []  # None: no time was left for it
+    assert all(i - 1 <= first <= i for i, first in told), told
+    assert told or max_pause_ns < 1_000_000
