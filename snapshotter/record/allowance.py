@@ -12,8 +12,10 @@ from typing import Final
 
 __all__ = ["Allowance"]
 
-_CAPACITY_NS: Final = 20_000_000
-"""Pauses that may be saved up, or owed: four seconds of one share, twenty of the other."""
+_SAVED_NS: Final = 30_000_000
+"""What may be saved up, and is there to begin with: ten to twenty answers of a usual service."""
+_OWED_NS: Final = 20_000_000
+"""What may be owed: four seconds of one share, twenty of the other."""
 _FAST_NS: Final = 1_000_000_000
 _PER_THOUSAND: Final = 5
 _PER_THOUSAND_FAST: Final = 1
@@ -26,14 +28,14 @@ class Allowance:
     def __init__(self, interval_ns: int) -> None:
         """Begin with a full bucket; ``interval_ns`` is the time between two snapshots."""
         self._per_thousand = _PER_THOUSAND if interval_ns >= _FAST_NS else _PER_THOUSAND_FAST
-        self._left_ns = _CAPACITY_NS
+        self._left_ns = _SAVED_NS
         self._counted_ns: int | None = None
 
     def refusal(self, now_ns: int) -> str | None:
         """Return why the process is not to be asked now, None if it may be."""
         passed_ns = now_ns - (self._counted_ns if self._counted_ns is not None else now_ns)
         self._counted_ns = now_ns
-        self._left_ns = min(_CAPACITY_NS, self._left_ns + passed_ns * self._per_thousand // 1000)
+        self._left_ns = min(_SAVED_NS, self._left_ns + passed_ns * self._per_thousand // 1000)
         if self._left_ns >= 0:
             return None
         share = f"{self._per_thousand / 10:g} %"
@@ -41,4 +43,4 @@ class Allowance:
 
     def spend(self, cost_ns: int) -> None:
         """Take out what the process has lost by one snapshot."""
-        self._left_ns = max(-_CAPACITY_NS, self._left_ns - cost_ns)
+        self._left_ns = max(-_OWED_NS, self._left_ns - cost_ns)
