@@ -70,7 +70,7 @@ class Plan:
 
 
 _LARGE = 1_000
-_LONG = Plan(100, 40, 10, 20_000_000_000, _LARGE)
+_LONG = Plan(100, 20, 10, 20_000_000_000, _LARGE)
 _SHORT = Plan(3, 1, 1, 1_000_000_000, 100)
 
 

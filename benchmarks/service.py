@@ -80,8 +80,8 @@ _SERVICES: tuple[tuple[str, Callable[[], contextlib.AbstractContextManager[Servi
 
 def measure(options: Options) -> Result:
     """Measure both services, watched every second and every 100 ms."""
-    slow = _Plan(2 if options.short else 8, 2 if options.short else 10, "1s", 1.0)
-    fast = _Plan(2 if options.short else 16, 2 if options.short else 10, "100ms", 0.1)
+    slow = _Plan(2 if options.short else 6, 2 if options.short else 10, "1s", 1.0)
+    fast = _Plan(2 if options.short else 12, 2 if options.short else 10, "100ms", 0.1)
     result = Result(
         "A watched service",
         f"One worker under an open load of {_RATE} requests a second, each latency counted from "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.attach.driver import build_code
 from snapshotter.attach.priority import finer_sleeps
-from snapshotter.attach.protocol import Verdict
+from snapshotter.attach.protocol import MainNow, Verdict
 from snapshotter.attach.request import new_nonce, request_bytes
 from snapshotter.attach.ways import Course
 from snapshotter.errors import ProcessEndedError, SnapshotterError
@@ -188,18 +188,28 @@ class Injector:
             if self._ways.is_gone():
                 raise ProcessEndedError("The target ended while it was being asked.")
             if time.monotonic_ns() >= look_at:
-                idle_looks = 0 if self._is_at_work() else idle_looks + 1
+                idle_looks = 0 if self._may_be_at_work() else idle_looks + 1
                 look_at = time.monotonic_ns() + _LOOK_NS
                 if idle_looks >= _IDLE_LOOKS and not course.has_begun_to_answer():
                     break
             time.sleep(_REPLY_POLL_S)
         problem = "the request started, but its answer did not come in the time given"
         is_silent = not course.has_begun_to_answer()
-        if is_silent and not any(self._is_at_work() for _ in range(_IDLE_LOOKS)):
+        if is_silent and not any(self._may_be_at_work() for _ in range(_IDLE_LOOKS)):
             problem = "the request started but did not answer"
             if attempt.thread is None:
                 problem += ": a signal may have been lost"
         return replace(outcome, problem=problem)
+
+    def _may_be_at_work(self) -> bool:
+        """Whether an answer may still come.
+
+        Beside busy threads CPython itself waits for the GIL several times, in the main thread,
+        before it has opened, read and closed the script; nothing of us is to be seen yet.
+        """
+        if self._is_at_work():
+            return True
+        return self._main is not None and self._main.now() is MainNow.WAITS_FOR_GIL
 
     def _see_off(self) -> None:
         """Sleep until the carrier has ended.
