@@ -127,7 +127,9 @@ def _differs_exactly(old: Value, new: Value) -> bool:
         return False
     if old.kind in _SIZED and None not in {old.length, new.length} and old.length != new.length:
         return True
-    exact = old.status is new.status is Status.OK
+    # of a time with a zone only the zone is not told
+    is_told = old.status is Status.OK or old.kind is Kind.TIME
+    exact = is_told and old.status is new.status
     return exact and old.kind in _SIMPLE and _scalar(old) != _scalar(new)
 
 

@@ -1,17 +1,16 @@
 """The built probe, kept beside the byte code of this package: building takes 70 ms, reading 1 ms.
 
-It stands in ``__pycache__`` under a name that contains a digest of the sources, so that it can
-never be that of other sources, and begins with a digest of itself. Who can write there could as
-well replace the ``.pyc`` files that we run ourselves.
+It stands in ``__pycache__`` under a name that contains a hash of the sources, as ``.pyc`` files
+may (PEP 552), and begins with a hash of itself: a file of other sources or a torn one is not used.
+Who can write there could as well replace the ``.pyc`` files that we run ourselves.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import importlib.util
 import os
 import sys
+from importlib.util import cache_from_source, source_hash
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["probe_code"]
 
-_DIGEST_BYTES = 32
+_HASH_BYTES = 8
 
 
 def probe_code(version: tuple[int, int], *, pid: int, entry: str = "entry") -> bytes:
@@ -46,9 +45,9 @@ def probe_code(version: tuple[int, int], *, pid: int, entry: str = "entry") -> b
 
 
 def _path(texts: Mapping[str, str], entry: str) -> Path:
-    digest = hashlib.sha256("\0".join(f"{name}\0{texts[name]}" for name in texts).encode())
-    cached = Path(importlib.util.cache_from_source(__file__))
-    return cached.with_name(f"{_prefix(entry)}{digest.hexdigest()[:16]}")
+    text = "\0".join(f"{name}\0{texts[name]}" for name in texts)
+    cached = Path(cache_from_source(__file__))
+    return cached.with_name(f"{_prefix(entry)}{source_hash(text.encode()).hex()}")
 
 
 def _prefix(entry: str) -> str:
@@ -60,8 +59,8 @@ def _read(path: Path) -> bytes | None:
         content = path.read_bytes()
     except OSError:
         return None
-    code = content[_DIGEST_BYTES:]
-    return code if hashlib.sha256(code).digest() == content[:_DIGEST_BYTES] else None
+    code = content[_HASH_BYTES:]
+    return code if source_hash(code) == content[:_HASH_BYTES] else None
 
 
 def _write(path: Path, code: bytes) -> None:
@@ -70,7 +69,7 @@ def _write(path: Path, code: bytes) -> None:
         return
     with contextlib.suppress(OSError):
         new = path.with_name(f"{path.name}.{os.getpid()}")
-        new.write_bytes(hashlib.sha256(code).digest() + code)
+        new.write_bytes(source_hash(code) + code)
         new.replace(path)
         for old in path.parent.glob(f"{path.stem}.*"):
             if old != path:

@@ -14,8 +14,7 @@ from snapshotter.attach.protocol import MainNow, Verdict
 from snapshotter.attach.request import new_nonce, request_bytes
 from snapshotter.attach.ways import Course
 from snapshotter.errors import ProcessEndedError, SnapshotterError
-from snapshotter.probe.entry import BUSY
-from snapshotter.probe.rescue import INTERRUPTED
+from snapshotter.probe.failures import BUSY, INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

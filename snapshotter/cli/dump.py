@@ -153,7 +153,7 @@ def _write(snapshot: Snapshot, path: Path, *, force: bool) -> None:
         with open_result(path, binary=True) as stream:
             stream.write(encode(snapshot))
         return
-    from snapshotter.store.writer import write_dump  # noqa: PLC0415 -- start-up
+    from snapshotter.store.dump_file import write_dump  # noqa: PLC0415 -- start-up
 
     size_bytes = write_dump(path, snapshot, overwrite=force)
     print_note(f"wrote {path} ({format_size(size_bytes)})")

@@ -129,15 +129,21 @@ def read_date(table: ValueTable, address: int, depth: int, plan: Plan) -> Conten
     return nothing(Kind.TIME, value=_date(table.heap.pages.read(address + 25, 4)))
 
 
+def _zone_status(data: bytes) -> Status:
+    """Of a time with a zone (``hastzinfo``) not all is told."""
+    return Status.TRUNCATED if data[0] else Status.OK
+
+
 def read_time(table: ValueTable, address: int, depth: int, plan: Plan) -> Content:
-    """A time of day as ISO 8601."""
-    return nothing(Kind.TIME, value=_time(table.heap.pages.read(address + 25, 6)))
+    """A time of day as ISO 8601, without the offset of its zone."""
+    data = table.heap.pages.read(address + 24, 7)
+    return nothing(Kind.TIME, _zone_status(data), value=_time(data[1:]))
 
 
 def read_datetime(table: ValueTable, address: int, depth: int, plan: Plan) -> Content:
     """A date and time, without the offset of its zone."""
-    data = table.heap.pages.read(address + 25, 10)
-    return nothing(Kind.TIME, value=f"{_date(data)}T{_time(data[4:])}")
+    data = table.heap.pages.read(address + 24, 11)
+    return nothing(Kind.TIME, _zone_status(data), value=f"{_date(data[1:])}T{_time(data[5:])}")
 
 
 def read_timedelta(table: ValueTable, address: int, depth: int, plan: Plan) -> Content:

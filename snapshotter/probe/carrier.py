@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .entry import BUSY, _another_carrier, _is_meant, _reply, carry, enter
+from .entry import _another_carrier, _is_meant, _reply, carry, enter
+from .failures import BUSY
 from .pristine import missing_builtins
 from .survey import failure
 from .tools import gather_tools

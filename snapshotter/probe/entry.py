@@ -7,7 +7,9 @@ import marshal
 import posix
 from typing import TYPE_CHECKING
 
-# the first import: when all are merged, no function may come before those of this module
+from .failures import BUSY, NO_THREAD
+
+# the first but for constants: when all are merged, no function may come before those of this one
 from .pristine import is_foreign, missing_builtins, pick
 from .stacks import application_frame, local_named
 from .survey import failure, is_our_code, run, what_failed
@@ -18,10 +20,8 @@ if TYPE_CHECKING:
 
     from .shapes import Request, Tools
 
-__all__ = ["BUSY", "enter"]
+__all__ = ["enter"]
 
-BUSY = "an earlier carrier is still at work"
-NO_THREAD = "no thread could be started"
 _READ_ONLY = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _WRITE_ONLY = posix.O_WRONLY | posix.O_TRUNC | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _LARGEST_REQUEST = 1 << 16

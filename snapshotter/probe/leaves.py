@@ -41,6 +41,11 @@ def _time_text(cls: Any, value: Any) -> str:
     return text + "." + _digits(micro, 6) if micro else text
 
 
+def _zone_status(cls: Any, value: Any) -> int:
+    """Of a time with a zone not all is told."""
+    return S_OK if cls.__dict__["tzinfo"].__get__(value) is None else S_TRUNCATED
+
+
 def read_date(work: Work, value: Any, depth: int, plan: Any) -> Content:
     """A date as ISO 8601."""
     return K_TIME, S_OK, None, pack_text(_date_text(plan[7], value)), None
@@ -48,13 +53,14 @@ def read_date(work: Work, value: Any, depth: int, plan: Any) -> Content:
 
 def read_time(work: Work, value: Any, depth: int, plan: Any) -> Content:
     """A time of day; its zone is not asked, that could be code of the application."""
-    return K_TIME, S_OK, None, pack_text(_time_text(plan[7], value)), None
+    return K_TIME, _zone_status(plan[7], value), None, pack_text(_time_text(plan[7], value)), None
 
 
 def read_datetime(work: Work, value: Any, depth: int, plan: Any) -> Content:
     """A date and time, without the offset of its zone (that could be code)."""
     date = _date_text(work["special"].get("date", plan[7]), value)
-    return K_TIME, S_OK, None, pack_text(date + "T" + _time_text(plan[7], value)), None
+    text = date + "T" + _time_text(plan[7], value)
+    return K_TIME, _zone_status(plan[7], value), None, pack_text(text), None
 
 
 def read_timedelta(work: Work, value: Any, depth: int, plan: Any) -> Content:

@@ -4,8 +4,8 @@ The exception itself cannot be given to the application. But the signal can be s
 from a helper thread, so that it comes as a real one when the main thread is back in the
 application: its handler runs again there, and ends a blocking call if need be.
 
-Merged for itself, without the other modules; the driver calls it while it handles the exception,
-and once more when another signal comes in the middle of this.
+Merged for itself, with no other module but one of constants; the driver calls it while it handles
+the exception, and once more when another signal comes in the middle of this.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import posix
 import sys
 from typing import TYPE_CHECKING
 
+from .failures import INTERRUPTED
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-__all__ = ["INTERRUPTED", "LOST", "hand_on"]
+__all__ = ["LOST", "hand_on"]
 
-INTERRUPTED = "a signal came, and was handed on"
 LOST = ": if another thread raised it into the one that was asked, it may be lost"
 _TYPE: Any = ().__class__.__class__
 _PLAIN_FUNCTION: Any = (lambda: 0).__class__

@@ -127,7 +127,8 @@ class _Writer:
                 self.put(", " if is_container else " ")
             self._label(seen, item, depth=depth, path=path)
             self.value(seen.at(item.node), depth=depth + 1, path=path)
-        if is_container and value.status is Status.TRUNCATED:
+        # of a time with a zone, the zone is not told
+        if value.status is Status.TRUNCATED and (is_container or value.kind is Kind.TIME):
             self.put(", …" if value.items else "…", STATUS[Status.TRUNCATED])
         self.put(closing)
 

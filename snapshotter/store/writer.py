@@ -1,4 +1,4 @@
-"""Writing dumps and recordings."""
+"""Writing recordings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from snapshotter.store.atomic import (
     remove_unfinished,
     storage_error,
 )
+from snapshotter.store.dump_file import write_dump
 from snapshotter.store.encode import encode
 from snapshotter.store.info import RecordingInfo, read_info, write_info
 from snapshotter.store.names import INFO_NAME, DumpName, dump_files
@@ -28,18 +29,6 @@ if TYPE_CHECKING:
     from snapshotter.model import Missed, Snapshot
 
 __all__ = ["RecordingInfo", "RecordingWriter", "write_dump"]
-
-
-def write_dump(path: Path, snapshot: Snapshot, *, overwrite: bool = False) -> int:
-    """Write ``snapshot`` to ``path`` and return the size in bytes.
-
-    The file appears whole or not at all, readable by us only. Raises UsageError when it exists
-    and ``overwrite`` is not set, StorageError when it cannot be written.
-    """
-    data = encode(snapshot)
-    with atomic_file(path, overwrite=overwrite) as stream:
-        stream.write(data)
-    return len(data)
 
 
 class RecordingWriter:

@@ -74,6 +74,13 @@ def test_a_scalar_is_shown_exactly(value: object, kind: Kind, content: object) -
     assert type(shown.value) is type(content)
 
 
+def test_of_a_time_with_a_zone_the_zone_is_not_told() -> None:
+    stamp = see(dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)).value
+    assert (stamp.status, stamp.value) == (Status.TRUNCATED, "2026-01-02T03:04:05")
+    clock = see(dt.time(3, 4, 5, tzinfo=dt.UTC)).value
+    assert (clock.status, clock.value) == (Status.TRUNCATED, "03:04:05")
+
+
 def test_a_decimal_is_read_in_a_carrier_thread_only() -> None:
     assert see(decimal.Decimal("1.50")).value.status is Status.TRUNCATED
     assert see(decimal.Decimal("1.50"), carrier="thread").value.value == "1.50"
