@@ -137,7 +137,7 @@ def command(**given: Unpack[WatchGiven]) -> int:
     but 130 after Ctrl-C, and 3 or 5 if not one snapshot was taken. A second Ctrl-C does not
     wait for the snapshot under way.
 
-    A process is asked only as long as that takes at most 0.5 % of its time, or 0.1 % with --every
+    A process is asked only as long as that takes at most 0.5 % of its time, or 0.02 % with --every
     under 1s. A snapshot that would take more is from outside only, and says so.
 
     On a terminal the last snapshots are shown live; in a pipe there is one line per event.

@@ -14,12 +14,12 @@ __all__ = ["Allowance"]
 
 _SAVED_NS: Final = 30_000_000
 """What may be saved up, and is there to begin with: ten to twenty answers of a usual service."""
-_OWED_NS: Final = 20_000_000
-"""What may be owed: four seconds of one share, twenty of the other."""
+_OWED_NS: Final = 10_000_000
+"""What may be owed: two seconds of one share, fifty of the other."""
 _FAST_NS: Final = 1_000_000_000
-_PER_THOUSAND: Final = 5
-_PER_THOUSAND_FAST: Final = 1
-"""Who looks many times a second would otherwise meet each tenth request of a busy service."""
+_PER_MILLION: Final = 5_000
+_PER_MILLION_FAST: Final = 200
+"""Who looks many times a second would otherwise meet one in some hundred requests of a service."""
 
 
 class Allowance:
@@ -27,7 +27,7 @@ class Allowance:
 
     def __init__(self, interval_ns: int) -> None:
         """Begin with a full bucket; ``interval_ns`` is the time between two snapshots."""
-        self._per_thousand = _PER_THOUSAND if interval_ns >= _FAST_NS else _PER_THOUSAND_FAST
+        self._per_million = _PER_MILLION if interval_ns >= _FAST_NS else _PER_MILLION_FAST
         self._left_ns = _SAVED_NS
         self._counted_ns: int | None = None
 
@@ -35,10 +35,10 @@ class Allowance:
         """Return why the process is not to be asked now, None if it may be."""
         passed_ns = now_ns - (self._counted_ns if self._counted_ns is not None else now_ns)
         self._counted_ns = now_ns
-        self._left_ns = min(_SAVED_NS, self._left_ns + passed_ns * self._per_thousand // 1000)
+        self._left_ns = min(_SAVED_NS, self._left_ns + passed_ns * self._per_million // 1_000_000)
         if self._left_ns >= 0:
             return None
-        share = f"{self._per_thousand / 10:g} %"
+        share = f"{self._per_million / 10_000:g} %"
         return f"left out this time, so that asking takes no more than {share} of the time"
 
     def spend(self, cost_ns: int) -> None:
