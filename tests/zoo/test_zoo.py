@@ -58,7 +58,8 @@ def _shown(snapshot: Snapshot) -> dict[int, Value]:
 
 
 def _capture(target: LiveTarget) -> Snapshot:
-    options = CaptureOptions(locals="all", patience_ns=10_000_000_000)
+    # a frame must fit into one slice, and some have close to a hundred locals
+    options = CaptureOptions(locals="all", patience_ns=10_000_000_000, max_pause_ns=2_500_000)
     with Observer.open(target.pid, options) as observer:
         return observer.capture()
 
