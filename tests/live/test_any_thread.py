@@ -406,6 +406,7 @@ def test_a_stopped_process_is_not_held_and_stays_stopped() -> None:
 def test_only_the_one_thread_stands_and_goes_on() -> None:
     with spawn("blocked_main.py", "sleep", "busy") as target:
         worker = worker_of(target.pid)
+        wait_until(lambda: process_state(target.pid) == "S")
         states, held_ns = while_held(
             target.pid, worker, lambda: (process_state(worker), process_state(target.pid))
         )
