@@ -1,7 +1,8 @@
 """A paced HTTP load: requests are due at fixed times, whether or not earlier ones were answered.
 
-Run as a program: ``load.py PORT PATH RATE SECONDS``. Prints the latency of each request in
-nanoseconds, counted from when it was due (so a stall counts for all that it delayed), as JSON.
+Run as a program: ``load.py PORT PATH RATE SECONDS``. Prints for each request when it was due
+(monotonic clock) and its latency counted from then (so a stall counts for all that it delayed), in
+nanoseconds, as JSON.
 """
 
 from __future__ import annotations
@@ -27,16 +28,15 @@ def start_load(port: int, path: str, *, rate: int, seconds: float) -> subprocess
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
-def take_latencies(load: subprocess.Popen[str]) -> list[int]:
-    """Wait for the end of a load and return its latencies in nanoseconds.
+def take_latencies(load: subprocess.Popen[str]) -> list[tuple[int, int]]:
+    """Wait for the end of a load and return (due, latency) of its requests in nanoseconds.
 
     Raises RuntimeError when it failed.
     """
     output, _ = load.communicate()
     if load.returncode:
         raise RuntimeError(f"the load ended with {load.returncode}")
-    found: list[int] = json.loads(output)
-    return found
+    return [(due_ns, latency_ns) for due_ns, latency_ns in json.loads(output)]
 
 
 class _Client:
@@ -46,7 +46,7 @@ class _Client:
         self._port = port
         self._request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
         self._idle: list[_Connection] = []
-        self.latencies_ns: list[int] = []
+        self.latencies_ns: list[tuple[int, int]] = []
 
     async def ask(self, due_ns: int) -> None:
         """Make one request; once more on a new connection when a kept one was closed."""
@@ -61,7 +61,7 @@ class _Client:
                     continue
                 raise RuntimeError("the service does not answer") from error
             break
-        self.latencies_ns.append(time.monotonic_ns() - due_ns)
+        self.latencies_ns.append((due_ns, time.monotonic_ns() - due_ns))
         if keep:
             self._idle.append((reader, writer))
         else:

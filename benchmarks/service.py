@@ -34,6 +34,10 @@ _PATH = "/order/7"
 _MOST_ADDED = 0.005
 _MOST_WORSE = 1.02
 _STOP_S = 30
+_LEAD_S = 1.0
+"""The load runs so long before the first window."""
+_MARGIN_S = 0.15
+"""Between windows: for the end of a dump that was under way."""
 _STEADY_S = 5.0
 """After so long a fast recording has used up what it may take in advance."""
 
@@ -42,8 +46,24 @@ _STEADY_S = 5.0
 class _Plan:
     pairs: int
     seconds: float
+    """Length of one window."""
     every: str
     interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Part of a load, while the watch ran or stood still."""
+
+    start_ns: int
+    end_ns: int
+    cpu_ns: int
+    """CPU time of the target."""
+
+    @property
+    def cpu_share(self) -> float:
+        """CPU of the target per wall time."""
+        return self.cpu_ns / (self.end_ns - self.start_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +100,18 @@ _SERVICES: tuple[tuple[str, Callable[[], contextlib.AbstractContextManager[Servi
 
 def measure(options: Options) -> Result:
     """Measure both services, watched every second and every 100 ms."""
-    slow = _Plan(2 if options.short else 6, 2 if options.short else 10, "1s", 1.0)
-    fast = _Plan(2 if options.short else 12, 2 if options.short else 10, "100ms", 0.1)
+    slow = _Plan(3 if options.short else 24, 2 if options.short else 4, "1s", 1.0)
+    fast = _Plan(3 if options.short else 60, 2, "100ms", 0.1)
     result = Result(
         "A watched service",
         f"One worker under an open load of {_RATE} requests a second, each latency counted from "
-        "when the request was due. Windows without and with `snap watch` in turn, which of the "
-        "two first changes from pair to pair. CPU is the worker's whole process by its CPU clock, "
-        "ended threads included. A watch has run for 5 s when its window begins. Intervals hold "
-        "95 % of 2,000 bootstrap draws of whole pairs; a goal is met when the whole interval is.",
+        "when the request was due. One `snap watch`, which has run for 5 s, is stopped "
+        "(`SIGSTOP`) and goes on in turn, window by window of some seconds; which of the two comes "
+        "first changes from pair to pair. CPU is the worker's whole process by its CPU clock, "
+        "ended threads included. Slices are of all snapshots of the recording, over the time that "
+        "these stand for. "
+        "Intervals hold 95 % of 2,000 bootstrap draws of whole pairs; a goal is met when the whole "
+        "interval is.",
     )
     rows = []
     for name, start in _SERVICES:
@@ -106,25 +129,36 @@ def measure(options: Options) -> Result:
 
 def _alternate(service: Service, plan: _Plan) -> _Found:
     found = _Found([], [], 0)
-    pid = service.worker_pid
     take_latencies(start_load(service.port, _PATH, rate=_RATE, seconds=1))
-    for number in range(plan.pairs):
-        windows: dict[bool, _Window] = {}
-        for watched in (False, True) if number % 2 else (True, False):
-            if not watched:
-                windows[watched] = _window(service, pid, plan)
-                continue
-            with _watching(pid, plan, found):
-                windows[watched] = _window(service, pid, plan)
-        found.pairs.append((windows[False], windows[True]))
+    with _watching(service.worker_pid, plan, found) as watch:
+        seconds = _LEAD_S + 2 * plan.pairs * (plan.seconds + 2 * _MARGIN_S)
+        load = start_load(service.port, _PATH, rate=_RATE, seconds=seconds)
+        time.sleep(_LEAD_S)
+        pairs = []
+        for number in range(plan.pairs):
+            stretches: dict[bool, _Stretch] = {}
+            for watched in (False, True) if number % 2 else (True, False):
+                watch.send_signal(signal.SIGCONT if watched else signal.SIGSTOP)
+                time.sleep(_MARGIN_S)
+                stretches[watched] = _stretch(service.worker_pid, plan.seconds)
+            pairs.append((stretches[False], stretches[True]))
+        watch.send_signal(signal.SIGCONT)
+        latencies = take_latencies(load)
+    found.pairs = [
+        (_window(without, latencies), _window(with_, latencies)) for without, with_ in pairs
+    ]
     return found
 
 
-def _window(service: Service, pid: int, plan: _Plan) -> _Window:
-    started_ns, before_ns = time.monotonic_ns(), _cpu_ns(pid)
-    latencies = take_latencies(start_load(service.port, _PATH, rate=_RATE, seconds=plan.seconds))
-    spent_ns = _cpu_ns(pid) - before_ns
-    return _Window(spent_ns / (time.monotonic_ns() - started_ns), latencies)
+def _stretch(pid: int, seconds: float) -> _Stretch:
+    start_ns, before_ns = time.monotonic_ns(), _cpu_ns(pid)
+    time.sleep(seconds)
+    return _Stretch(start_ns, time.monotonic_ns(), _cpu_ns(pid) - before_ns)
+
+
+def _window(stretch: _Stretch, latencies: Sequence[tuple[int, int]]) -> _Window:
+    within = [ns for due_ns, ns in latencies if stretch.start_ns <= due_ns < stretch.end_ns]
+    return _Window(stretch.cpu_share, within)
 
 
 def _cpu_ns(pid: int) -> int:
@@ -133,7 +167,7 @@ def _cpu_ns(pid: int) -> int:
 
 
 @contextlib.contextmanager
-def _watching(pid: int, plan: _Plan, found: _Found) -> Iterator[None]:
+def _watching(pid: int, plan: _Plan, found: _Found) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``snap watch`` meanwhile; begin when it goes on as it will for hours."""
     with tempfile.TemporaryDirectory(prefix="snap-watch-") as folder:
         directory = Path(folder) / "recording"
@@ -144,9 +178,10 @@ def _watching(pid: int, plan: _Plan, found: _Found) -> Iterator[None]:
         try:
             _await_first(watch, directory)
             time.sleep(_STEADY_S)
-            yield
+            yield watch
         finally:
             watch.send_signal(signal.SIGTERM)
+            watch.send_signal(signal.SIGCONT)
             try:
                 watch.wait(_STOP_S)
             except subprocess.TimeoutExpired:
@@ -203,8 +238,8 @@ def _pooled(found: _Found, share: float) -> tuple[float, float]:
 def _row(name: str, plan: _Plan, found: _Found) -> tuple[str, ...]:
     slices = _slices_ns(found)
     total = median(slices) if slices else 0
-    ticks = len(found.snapshots) + found.missed
-    of_time = sum(slices) / (ticks * plan.interval_s * 1e9) if ticks else 0
+    taken = len(found.snapshots)
+    of_time = sum(slices) / (taken * plan.interval_s * 1e9) if taken else 0
     shares = [[window.cpu_share for window in side] for side in zip(*found.pairs, strict=True)]
     cells = [name, f"--every {plan.every}", str(len(found.pairs))]
     cells += [f"{median(shares[0]):.2%}", f"{median(shares[1]):.2%}"]

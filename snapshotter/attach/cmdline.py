@@ -6,7 +6,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snapshotter.probe.redaction import follows_secret_name, name_is_secret
+from snapshotter.probe.redaction import (
+    follows_secret_name,
+    gives_password,
+    name_is_secret,
+    password_option,
+)
 from snapshotter.probe.texts import text_is_secret
 
 if TYPE_CHECKING:
@@ -49,10 +54,15 @@ def mask_secrets(arguments: Iterable[str]) -> tuple[str, ...]:
     """Return the arguments with the values of secrets replaced."""
     masked = []
     value_follows = False
+    option = ""
     for argument in arguments:
         is_option = argument.startswith("-")
-        masked.append(HIDDEN if value_follows and not is_option else _mask(argument))
-        value_follows = is_option and follows_secret_name(argument)
+        if gives_password(argument, option):
+            masked.append(option + HIDDEN)
+        else:
+            masked.append(HIDDEN if value_follows and not is_option else _mask(argument))
+        value_follows = is_option and (follows_secret_name(argument) or argument == option)
+        option = option or password_option(argument)
     return tuple(masked)
 
 

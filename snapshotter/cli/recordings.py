@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,22 +64,23 @@ class Recordings:
         The others were found by name or in a tree: one that cannot be opened is told, and an
         error only if nobody is left.
         """
-        recorders: list[Recorder] = []
         refused: dict[int, SnapshotterError] = {}
-        try:
+        with ExitStack() as until_all_are_open:
+            observers: list[Observer] = []
             for pid in pids:
                 try:
-                    recorders.append(self.open(pid))
+                    observer = Observer.open(pid, self._plan.options)
                 except SnapshotterError as error:
                     if pid in wanted:
                         raise
                     refused[pid] = error
-        except BaseException:
-            for recorder in recorders:
-                recorder.finish("never began")
-            raise
-        if refused and not recorders:
-            raise next(iter(refused.values()))
+                else:
+                    until_all_are_open.callback(observer.close)
+                    observers.append(observer)
+            if refused and not observers:
+                raise next(iter(refused.values()))
+            recorders = [self._record(observer) for observer in observers]
+            until_all_are_open.pop_all()
         for pid, reason in refused.items():
             _tell_refused(pid, reason)
         return recorders
@@ -86,16 +88,19 @@ class Recordings:
     def open(self, pid: int) -> Recorder:
         """Return the recorder of one process, the first snapshot of which is due now."""
         observer = Observer.open(pid, self._plan.options)
-        observer.allowance = Allowance(self._plan.interval_ns)
         try:
-            directory = self._directory(observer.process)
-            writer = RecordingWriter.create(
-                directory, self._info(observer.process), retention=self._plan.retention
-            )
+            return self._record(observer)
         except BaseException:
             observer.close()
             raise
-        self.directories[pid] = directory
+
+    def _record(self, observer: Observer) -> Recorder:
+        observer.allowance = Allowance(self._plan.interval_ns)
+        directory = self._directory(observer.process)
+        writer = RecordingWriter.create(
+            directory, self._info(observer.process), retention=self._plan.retention
+        )
+        self.directories[observer.process.pid] = directory
         self.written.add(directory)
         schedule = Schedule(
             self._clock, self._clock.monotonic_ns(), interval_ns=self._plan.interval_ns

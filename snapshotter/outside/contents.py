@@ -44,6 +44,7 @@ _MOST_BYTES: Final = 64
 _SPARSE_BYTES: Final = 1 << 18
 _LARGEST_BITS: Final = 63
 _MAX_NAME: Final = 200
+_MOST_PARTS: Final = 8
 
 
 def write_node(table: ValueTable, address: int, depth: int, plan: Plan) -> Node:
@@ -132,15 +133,13 @@ def _read_bytearray(table: ValueTable, address: int, depth: int, plan: Plan) -> 
 
 def _elements(table: ValueTable, members: Iterable[int], depth: int) -> list[Member]:
     """Items of a sequence or set; what follows a secret name in it is hidden."""
-    out: list[Member] = []
-    secret = user = False
-    for member in members:
-        text = table.short_text(member) if table.scrubber.hides else ""
-        hidden = secret or (user and ":" in text)
-        out.append(Member(table.add(_real(member), depth + 1, secret=hidden)))
-        secret = table.scrubber.follows(text)
-        user = text in {"-u", "--user", "--proxy-user"}  # of curl: name:password follows
-    return out
+    scrubber = table.scrubber
+    addresses = [_real(member) for member in members]
+    texts = (table.short_text(one) if scrubber.hides else "" for one in addresses)
+    return [
+        Member(table.add(one, depth + 1, secret=hidden))
+        for one, hidden in zip(addresses, scrubber.hidden_elements(texts), strict=True)
+    ]
 
 
 def _real(address: int) -> int:
@@ -215,6 +214,7 @@ def _entries(table: ValueTable, entries: list[tuple[int, int]], depth: int) -> l
         secret = called != "" and (
             scrubber.is_secret(called) or (tells and holds_what_is_named(called))
         )
+        secret = secret or (name is None and _has_secret_name(table, key))
         if name is None:
             member = Member(0, key=table.add(key, depth + 1))
         elif _is_hidden(table, name):
@@ -224,6 +224,15 @@ def _entries(table: ValueTable, entries: list[tuple[int, int]], depth: int) -> l
         member.node = table.add(value, depth + 1, secret=secret)
         out.append(member)
     return out
+
+
+def _has_secret_name(table: ValueTable, key: int) -> bool:
+    """``("db", "password")``: whether a key is a tuple, and part of it the name of a secret."""
+    plan = table.classes.plan(table.heap.type_of(key))
+    if not table.scrubber.hides or plan.base is not Reading.TUPLE:
+        return False
+    parts, _ = table.heap.tuple_items(key, _MOST_PARTS)
+    return any(table.scrubber.is_secret(table.short_text(_real(part))) for part in parts)
 
 
 def _read_set(table: ValueTable, address: int, depth: int, plan: Plan) -> Content:

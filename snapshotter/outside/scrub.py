@@ -10,14 +10,16 @@ from snapshotter.probe.redaction import (
     LONGEST_KNOWN,
     MOST_KNOWN,
     follows_secret_name,
+    gives_password,
     is_worth_knowing,
     may_name_a_secret,
     name_is_secret,
+    password_option,
 )
 from snapshotter.probe.texts import is_card_number, text_is_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Scrubber"]
 
@@ -67,6 +69,19 @@ class Scrubber:
     def follows(self, text: str) -> bool:
         """Whether what follows this text in a sequence is hidden."""
         return self.hides and text != "" and follows_secret_name(text)
+
+    def hidden_elements(self, texts: Iterable[str]) -> Iterator[bool]:
+        """Tell of each element of a sequence whether what stands before it hides it.
+
+        ``texts`` are their short texts, "" of what is none.
+        """
+        secret = user = False
+        option = ""
+        for text in texts:
+            yield self.hides and (secret or (user and ":" in text) or gives_password(text, option))
+            secret = text != "" and (follows_secret_name(text) or text == option)
+            option = option or password_option(text)
+            user = text in {"-u", "--user", "--proxy-user"}  # of curl: name:password follows
 
     def names_a_secret(self, members: Iterable[tuple[str, str]]) -> bool:
         """``{"name": "DB_PASSWORD", "value": …}``: whether one member calls another secret.

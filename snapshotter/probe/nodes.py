@@ -10,10 +10,12 @@ from .redaction import (
     LONGEST_KNOWN,
     MOST_KNOWN,
     follows_secret_name,
+    gives_password,
     holds_what_is_named,
     is_worth_knowing,
     may_name_a_secret,
     name_is_secret,
+    password_option,
 )
 from .texts import text_is_secret
 
@@ -28,6 +30,7 @@ S_OK, S_REDACTED, S_TRUNCATED, S_UNREADABLE = 0, 1, 2, 3
 NEVER_SHOWN = -1
 CUT_OFF = -2
 _LONGEST_NAME = 64
+_MOST_PARTS = 8
 
 
 def row(kind: int, type_index: bytes, status: int, rest: bytes) -> bytes:
@@ -107,12 +110,15 @@ def elements(work: Work, members: Any, depth: int) -> list[Any]:
     """Items of a sequence or set; what follows a secret name in it is hidden."""
     out: list[Any] = []
     secret = user = False
+    option = ""
     scrubs = work["request"]["values"] != "full"
     for member in members:
         text = short_text(member) if scrubs else ""
+        hidden = secret or (user and ":" in text) or gives_password(text, option)
         out.append(NIL)
-        out.append(add_node(work, member, depth + 1, secret or (user and ":" in text)))
-        secret = text != "" and follows_secret_name(text)
+        out.append(add_node(work, member, depth + 1, hidden))
+        secret = text != "" and (follows_secret_name(text) or text == option)
+        option = option or password_option(text)
         user = text in ("-u", "--user", "--proxy-user")  # of curl: name:password follows
     return out
 
@@ -175,9 +181,21 @@ def mapping_items(work: Work, pairs: list[tuple[Any, Any]], depth: int) -> list[
         else:
             name = short_text(key)
             secret = name != "" and (is_secret(work, name) or (tells and holds_what_is_named(name)))
+            secret = secret or has_secret_name(work, key)
             out.append(pack_int(add_node(work, key, depth + 1)))
         out.append(add_node(work, value, depth + 1, secret))
     return out
+
+
+def has_secret_name(work: Work, key: Any) -> bool:
+    """``("db", "password")``: whether a key is a tuple, and part of it the name of a secret."""
+    if not any_is(mro_of(type(key)), tuple):
+        return False
+    for part in tuple.__getitem__(key, slice(0, _MOST_PARTS)):
+        name = short_text(part)
+        if name != "" and is_secret(work, name):
+            return True
+    return False
 
 
 def any_is(types: tuple[type, ...], wanted: type) -> bool:

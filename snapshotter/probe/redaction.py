@@ -10,10 +10,12 @@ __all__ = [
     "LONGEST_KNOWN",
     "MOST_KNOWN",
     "follows_secret_name",
+    "gives_password",
     "holds_what_is_named",
     "is_worth_knowing",
     "may_name_a_secret",
     "name_is_secret",
+    "password_option",
 ]
 
 
@@ -86,6 +88,15 @@ _ALLOWED_NAMES = {
     *"""tokens tokenizer tokenizers tokenize tokenized passwordvalidators cookiejar cookiepolicy
     secretary bypass compass""".split()
 }
+# Programs whose option for a password is no word: ``mysql -pSECRET``, ``sshpass -p SECRET``.
+_PASSWORD_OPTIONS = {
+    **{}.fromkeys("mysql mysqldump mysqladmin mysqlimport mysqlsh".split(), "-p"),
+    **{}.fromkeys("mariadb mariadb-dump mariadb-admin sshpass 7z".split(), "-p"),
+    **{}.fromkeys("mongo mongosh mongodump mongorestore mongoexport".split(), "-p"),
+    **{}.fromkeys("ldapsearch ldapadd ldapmodify ldapdelete ldapwhoami".split(), "-w"),
+    **{}.fromkeys("sqlcmd bcp zip unzip".split(), "-P"),
+    "redis-cli": "-a", "plink": "-pw", "pscp": "-pw",
+}
 # ``{"name": "DB_PASSWORD", "value": …}``: members that name another one, and those that are named.
 _NAMING = {"name", "key", "field", "header", "variable", "var", "env", "param", "parameter", "id"}
 _NAMED = {"value", "val", "codedvalue", "default", "content", "data"}
@@ -134,6 +145,16 @@ def follows_secret_name(text: str) -> bool:
     ``["--password", "x"]``, ``("Authorization", "x")``: the rule for pairs and argument lists.
     """
     return len(text) <= 64 and " " not in text and name_is_secret(text.strip("-:= "))
+
+
+def password_option(text: str) -> str:
+    """The option by which this program is given a password; "" if it is none of those."""
+    return _PASSWORD_OPTIONS.get(text.rpartition("/")[2], "")
+
+
+def gives_password(text: str, option: str) -> bool:
+    """Whether an argument is this option with the password in it."""
+    return option != "" and text.startswith(option) and len(text) > len(option)
 
 
 def may_name_a_secret(name: str) -> bool:

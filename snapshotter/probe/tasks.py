@@ -21,6 +21,7 @@ __all__ = ["pack_tasks"]
 
 _MOST_AWAITS = 64
 _MOST_AWAITERS = 64
+_MOST_CLASSES = 300
 _LARGEST_SET_BYTES = 1 << 16
 _FULL = 70
 
@@ -37,11 +38,11 @@ def pack_tasks(work: Work) -> tuple[int, list[bytes]]:
     if len(tools) < 3 or not work["loop_codes"]:
         return 0, out
     if _would_run_code(work, module, tools["Task"]):
-        work["missing"].append("asyncio tasks: listing them would run code of their own classes")
+        work["missing"].append("asyncio tasks: listing them might run code of their own classes")
         return 0, out
     if _hash_is_own(tools["Future"]):
         work["missing"].append(
-            "who awaits asyncio tasks: asking would run code of their own classes"
+            "who awaits asyncio tasks: asking might run code of their own classes"
         )
         tools["asks_who_awaits"] = False
     else:
@@ -74,6 +75,8 @@ def _hash_is_own(base: type) -> bool:
     """Whether a class below ``base`` has, or inherits, a hash that is not made in C."""
     classes = type.__dict__["__subclasses__"](base)
     for cls in classes:  # grows while it is iterated
+        if len(classes) > _MOST_CLASSES:
+            return True  # to look through them all would take too long
         for one in mro_of(cls):
             if is_made_in_c(one):
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .redaction import name_is_secret
+from .redaction import gives_password, name_is_secret, password_option
 
 __all__ = ["is_card_number", "text_is_secret"]
 
@@ -127,6 +127,7 @@ def text_is_secret(text: str) -> bool:
         or _has_mark(text)
         or _has_url_credentials(text)
         or _has_assignment(text)
+        or _has_password_option(text)
         or _has_blob(text)
         or _has_card_number(text)
     )
@@ -220,6 +221,17 @@ def _is_given_a_value(lower: str, end: int) -> bool:
         return rest[1:2] not in ("", "<", " ", "\n")
     quoted = rest.lstrip(" ")
     return quoted != rest and quoted[:1] in ("'", '"') and len(quoted) > 1
+
+
+def _has_password_option(text: str) -> bool:
+    """``mysql -pSECRET``, ``sshpass -p SECRET``, anywhere in a command."""
+    option = before = ""
+    for word in text.split() if " -" in text else ():
+        if gives_password(word, option) or (option != "" and before == option):
+            return True
+        option = option or password_option(word)
+        before = word
+    return False
 
 
 def _has_blob(text: str) -> bool:

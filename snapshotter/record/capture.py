@@ -196,15 +196,16 @@ class Observer:
                 held = "another snap is asking this process at the moment"
                 return None, Outcome(None, b"", problem=held)
             outcome = self._ask()
-        if outcome.reply is None:
-            return None, outcome
-        try:
-            inside = decode_reply(outcome.reply, outcome.nonce, self._origins)
-        except ReplyError as error:
-            sentence = f"the target's reply cannot be believed: {error}"
-            return None, replace(outcome, reply=None, problem=sentence)
-        if self.allowance is not None:
-            self.allowance.spend(inside.pause_total_ns)
+        inside = None
+        if outcome.reply is not None:
+            try:
+                inside = decode_reply(outcome.reply, outcome.nonce, self._origins)
+            except ReplyError as error:
+                sentence = f"the target's reply cannot be believed: {error}"
+                outcome = replace(outcome, reply=None, problem=sentence)
+        if self.allowance is not None and outcome.asked_at_ns is not None:
+            # what came to no answer has cost something too, and nobody has measured it
+            self.allowance.spend(inside.pause_total_ns if inside else self._options.max_pause_ns)
         return inside, outcome
 
     def _ask(self) -> Outcome:

@@ -48,6 +48,18 @@ def test_harmless_argument_is_kept(argument: str) -> None:
     assert mask_secrets([argument]) == (argument,)
 
 
+@pytest.mark.parametrize(
+    ("command", "masked"),
+    [
+        ("/usr/bin/mysql -u bob -phunter2 db", f"/usr/bin/mysql -u bob -p{HIDDEN} db"),
+        ("sshpass -p hunter2 ssh host", f"sshpass -p {HIDDEN} ssh host"),
+        ("grep -phunter2 -p file", "grep -phunter2 -p file"),
+    ],
+)
+def test_password_option_of_a_known_program_is_masked(command: str, masked: str) -> None:
+    assert " ".join(mask_secrets(command.split())) == masked
+
+
 def test_value_after_a_secret_option_is_masked() -> None:
     arguments = ["app", "--token", "abc", "--password", "--verbose", "-x", "1"]
     assert mask_secrets(arguments) == (
