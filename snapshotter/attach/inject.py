@@ -42,6 +42,14 @@ _ENDS_WITHIN_NS = 30_000_000
 _OPENS_WITHIN_NS = 20_000_000
 """How long after the start of a request its driver may still open files."""
 _SHORT_REPLY = 256
+_SECOND_NS = 200_000_000
+"""How long the main thread is asked to answer by itself, whatever the patience."""
+_REMEMBERED_NS = 60_000_000_000
+"""So long nobody else is asked then."""
+_AUTO, _MAIN = "auto", "main"
+
+
+_PASSED_OVER = "the main thread gives the interpreter to no other thread"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,8 @@ class Outcome:
     held_ns: int = 0
     woken: bool = False
     """Whether the event loop was woken."""
+    is_passed_over: bool = False
+    """Whether a carrier has started and is given no turn."""
 
 
 class Injector:
@@ -86,6 +96,7 @@ class Injector:
         self._is_at_work = is_at_work
         self._has_new_thread = has_new_thread
         self._unanswered_ns: int | None = None
+        self._passed_over_ns: int | None = None
         finer_sleeps()
 
     def prepare(self, *, version: tuple[int, int], pid: int, inner_pid: int) -> None:
@@ -100,16 +111,30 @@ class Injector:
         """Ask until it is answered or the patience is over; nothing stays armed.
 
         ``wait_inside_ns`` lets a last request lie armed for so long on a blocked main thread, at
-        the price of a signal that may be lost. Raises ProcessEndedError.
+        the price of a signal that may be lost. Where the main thread lets no carrier run it is
+        asked to answer by itself. Raises ProcessEndedError.
         """
-        until = time.monotonic_ns() + patience_ns
+        now = time.monotonic_ns()
+        until = now + patience_ns
+        if self._passed_over_ns is not None and now - self._passed_over_ns < _REMEMBERED_NS:
+            question = _of_main_alone(question)
+        course = Course(question, self._spool.driver_path)
+        outcome = self._ask_until(until, course, question, wait_inside_ns)
+        if outcome.is_passed_over:
+            self._passed_over_ns = now = time.monotonic_ns()
+            question = _of_main_alone(question, beside=outcome.nonce)
+            outcome = self._ask_until(max(until, now + _SECOND_NS), course, question, None)
+        return _with_costs(outcome, course)
+
+    def _ask_until(
+        self, until: int, course: Course, question: Question, wait_inside_ns: int | None
+    ) -> Outcome:
         last = until + (wait_inside_ns or 0)
         question = replace(
             question,
             start_by_ns=last + _START_GRACE_NS,
             deadline_ns=last + _ANSWER_NS,
         )
-        course = Course(question, self._spool.driver_path)
         while True:
             reply_path = self._spool.next_reply_path
             course.question = replace(question, nonce=new_nonce(), reply_path=reply_path)
@@ -120,9 +145,10 @@ class Injector:
                         outcome = self._lie_in_wait(course, outcome, wait_inside_ns)
             finally:
                 self.withdraw()
+                self._spool.forget_reply()  # a carrier that is late ends when it finds none
             pause_s = _pause_before_next(outcome)
             if not pause_s or time.monotonic_ns() >= until:
-                return _with_costs(outcome, course)
+                return outcome
             time.sleep(pause_s)
 
     def withdraw(self) -> None:
@@ -178,6 +204,8 @@ class Injector:
         )
         look_at = time.monotonic_ns() + _LOOK_NS
         idle_looks = 0
+        may_be_passed_over = course.question.carrier == _AUTO and attempt.thread is None
+        turns = self._main.turns() if self._main is not None and may_be_passed_over else None
         while time.monotonic_ns() < course.question.deadline_ns + _START_GRACE_NS:
             answer = course.answer()
             if answer is not None:
@@ -186,6 +214,8 @@ class Injector:
                 return replace(outcome, reply=answer)
             if self._ways.is_gone():
                 raise ProcessEndedError("The target ended while it was being asked.")
+            if turns is not None and turns.none_given() and self._has_new_thread():
+                return replace(outcome, problem=_PASSED_OVER, is_passed_over=True)
             if time.monotonic_ns() >= look_at:
                 idle_looks = 0 if self._may_be_at_work() else idle_looks + 1
                 look_at = time.monotonic_ns() + _LOOK_NS
@@ -219,6 +249,16 @@ class Injector:
         until = time.monotonic_ns() + _ENDS_WITHIN_NS
         while time.monotonic_ns() < until and self._has_new_thread():
             time.sleep(_REPLY_POLL_S)
+
+
+def _of_main_alone(question: Question, *, beside: bytes = b"") -> Question:
+    """Return the same question to the main thread, which is to answer in one slice of its own.
+
+    ``beside`` is the nonce of a carrier that may still be there.
+    """
+    if question.carrier != _AUTO:
+        return question
+    return replace(question, carrier=_MAIN, os_threads=1, beside=beside)
 
 
 def _with_costs(outcome: Outcome, course: Course) -> Outcome:

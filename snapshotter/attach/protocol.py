@@ -24,6 +24,7 @@ from snapshotter.attach.footing import Footing
 from snapshotter.attach.leftovers import clean, leftovers
 from snapshotter.attach.priority import urgent
 from snapshotter.attach.slot import Slot
+from snapshotter.attach.turns import Turns
 from snapshotter.errors import ProcessEndedError, TornReadError
 from snapshotter.outside.probe_point import lies_in_gil
 from snapshotter.outside.procfs import Syscall, waiting_on
@@ -153,6 +154,10 @@ class MainThread:
         Not if a signal has ended what it did: CPython would run the script before the handler.
         """
         return self.now() is MainNow.WAITS_FOR_GIL and not self._slot.has_signal()
+
+    def turns(self) -> Turns:
+        """Begin to watch whether it lets other threads run."""
+        return Turns(self._runtime, self._point, self._slot)
 
     def is_gone(self) -> bool:
         """Return whether the process has ended, or become another program."""

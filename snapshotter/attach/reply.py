@@ -28,7 +28,18 @@ from snapshotter.store.wire import WireError, strict_unpack
 if TYPE_CHECKING:
     from snapshotter.outside.origin import Origins
 
-__all__ = ["InsideThread", "InsideView", "ReplyError", "decode_reply", "is_about_tasks"]
+__all__ = [
+    "NO_TIME",
+    "InsideThread",
+    "InsideView",
+    "ReplyError",
+    "decode_reply",
+    "is_about_tasks",
+    "is_about_threads",
+]
+
+NO_TIME = "no time was left in this dump"
+"""Why locals of a frame are missing."""
 
 _MAX_BYTES = 8 << 20
 _MAX_ITEMS = 2_000_000
@@ -43,7 +54,7 @@ _MAX_NAME = 40
 _MOST_SCANNED = 16 << 20
 """Bytes of line tables, of which an honest reply needs some hundred thousand."""
 _NOTES = {
-    "time": "no time was left in this dump",
+    "time": NO_TIME,
     "moved": "the thread moved on",
     "limit": "it has more locals than are captured",
     "unreadable": "its namespace is not a plain dict",
@@ -61,6 +72,11 @@ class InsideThread:
     at_ns: int
     frames: tuple[Frame, ...]
     complete: bool
+
+    @property
+    def lacks_locals(self) -> bool:
+        """Whether there was no time for the locals of some frame."""
+        return any(frame.locals_missing == NO_TIME for frame in self.frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +110,11 @@ class InsideView:
 def is_about_tasks(missing: str) -> bool:
     """Whether what is missing are asyncio tasks, or something of them."""
     return "asyncio task" in missing
+
+
+def is_about_threads(missing: str) -> bool:
+    """Whether what is missing are threads that the probe had no time for."""
+    return "not reached from inside" in missing
 
 
 def decode_reply(data: bytes, nonce: bytes, origins: Origins) -> InsideView:

@@ -42,6 +42,8 @@ class Question:
     variables: tuple[str, ...]
     stdlib: tuple[str, ...]
     reply_path: str
+    beside: bytes = b""
+    """Nonce of an earlier request; a carrier that is at work on it is no obstacle."""
 
 
 def new_nonce() -> bytes:
@@ -94,6 +96,7 @@ def request_bytes(question: Question) -> bytes:
             "variables": [check_variable(name) for name in question.variables],
             "stdlib": list(question.stdlib),
             "reply": question.reply_path,
+            "beside": question.beside,
             "limits": asdict(limits_for(question.values)),
         },
         # an older version of the format: readable by every minor version of the target

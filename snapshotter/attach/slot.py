@@ -49,6 +49,10 @@ class Slot:
         """Return whether a signal has come whose handler has still to run (or we said so)."""
         return self._memory.read(self._point.eval_breaker_address, 1)[0] & _SIGNALS != 0
 
+    def is_gil_demanded(self) -> bool:
+        """Return whether another thread has waited long enough to be given the GIL next."""
+        return self._memory.read(self._point.eval_breaker_address, 1)[0] & _DROP_GIL != 0
+
     def lay_down(self, path: bytes) -> bool:
         """Arm a request for the script ``path``; return what ``nudge`` does."""
         self._memory.write(self._point.script_path_address, path + b"\0")

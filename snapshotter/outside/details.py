@@ -111,9 +111,12 @@ class DetailsReader:
         self._tasks = TaskReader(runtime, self._heap, self._classes, codes)
         self._check()
 
-    def read(self, threads: Sequence[ThreadRef], wanted: Wanted) -> OutsideDetails:
+    def read(
+        self, threads: Sequence[ThreadRef], wanted: Wanted, *, learn_from: Sequence[ThreadRef] = ()
+    ) -> OutsideDetails:
         """Return the locals of ``threads``, and module variables.
 
+        What is secret among the locals of the threads ``learn_from`` is hidden there too.
         Raises ``ProcessEndedError`` and ``NotPermittedError``.
         """
         started_ns = time.monotonic_ns()
@@ -123,6 +126,7 @@ class DetailsReader:
         for left in range(_ROUNDS - 1, -1, -1):
             table = self._new_table(scrubber, wanted, started_ns)
             seen = self._threads(table, pending, wanted.selection)
+            self._threads(table, learn_from, wanted.selection)
             found = self._variables(table, variables)
             torn = self._torn(table)
             out_of_time = table.is_late()

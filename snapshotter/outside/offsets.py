@@ -184,6 +184,10 @@ class Offsets:
             - self.interpreter_state_gil_runtime_state
         )
 
+    def gil_interval(self) -> int:
+        """Return the offset of the switch interval in microseconds, a long before the holder."""
+        return self.gil_holder() - 8
+
     def gil_switch_number(self) -> int:
         """Return the offset of ``switch_number``: it follows ``locked``, aligned to 8 bytes."""
         return (self.gil_locked() + 11) & ~7

@@ -157,6 +157,10 @@ class Runtime:
         holder, locked, switch_number = layout.unpack(data)
         return GilState(locked=locked == 1, holder=holder, switch_number=switch_number)
 
+    def switch_interval_ns(self, gil: int) -> int:
+        """Return how long a thread waits before it demands the GIL at this address."""
+        return self.memory.u64(gil + self.offsets.gil_interval()) * 1_000 if gil else 0
+
     def main_probe_point(self) -> ProbePoint | None:
         """Return where requests to the main thread are written and the GIL is watched.
 

@@ -21,6 +21,8 @@ _SLICES_WITHOUT_A_CLOCK = 200
 # Long enough for a thread that waits to wake up and take the interpreter: after ``sleep(0)`` we
 # were often back before it, so that it waited for one more slice, or several.
 _AWAY_S = 100e-6
+# So long after the deadline the controller has given up.
+_NOBODY_WAITS_NS = 100_000_000
 # A shorter slice would be all overhead: the interpreter is asked back sooner than that.
 _SHORTEST_SLICE_NS = 100_000
 
@@ -68,7 +70,7 @@ def next_slice(work: Work) -> bool:
     """Give the interpreter away and take it again; False when there is no time for another one.
 
     The caller holds no frame and no value of the application meanwhile. ``time.sleep``
-    releases the GIL; ``sched_yield`` does not.
+    releases the GIL; ``sched_yield`` does not. Raises TimeoutError when nobody waits for the reply.
     """
     sleep = work["tools"]["sleep"]
     fuse = work["clock_stood"] and work["slices"] >= _SLICES_WITHOUT_A_CLOCK
@@ -87,7 +89,10 @@ def next_slice(work: Work) -> bool:
         return False
     begin_slice(work)
     work["yielded_ns"] += work["slice_start"] - before
-    if work["slice_start"] >= work["request"]["deadline_ns"]:
+    late = work["slice_start"] - work["request"]["deadline_ns"]
+    if late > _NOBODY_WAITS_NS:
+        raise TimeoutError
+    if late >= 0:
         work["out_of_time"] = True
         return False
     return True

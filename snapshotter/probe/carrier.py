@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .entry import _another_carrier, _is_meant, _reply, carry, enter
-from .failures import BUSY
+from .entry import _is_free, _is_meant, carry, enter
 from .pristine import missing_builtins
-from .survey import failure
 from .tools import gather_tools
 
 if TYPE_CHECKING:
@@ -25,10 +23,5 @@ def enter_alone(request: Request, space: dict[str, Any], loaded_ns: int) -> None
     caller empties that namespace and lets no exception out.
     """
     tools = None if missing_builtins() else gather_tools()
-    if tools is None or not _is_meant(request, tools):
-        return
-    other = _another_carrier(tools)
-    if other is None:
+    if tools is not None and _is_meant(request, tools) and _is_free(request, tools):
         carry(request, tools, space, loaded_ns)
-    elif other != request["nonce"]:  # else: asked in the instant in which it started
-        _reply(request, tools, failure(request, BUSY))

@@ -66,10 +66,7 @@ def _begin(
     request = None if tools is None else _read_request(request_path, tools)
     if tools is None or request is None or not _is_meant(request, tools):
         return
-    other = _another_carrier(tools)
-    if other is not None:
-        if other != request["nonce"]:  # else: asked in the instant in which it started
-            _reply(request, tools, failure(request, BUSY))
+    if not _is_free(request, tools):
         return
     if _wants_thread(request, tools) and tools["start"] is not None:
         # said before it is true: a signal may end the next line right after the start
@@ -121,37 +118,55 @@ def _read_request(path: str, tools: Tools) -> Request | None:
 
 
 def _is_meant(request: Request, tools: Tools) -> bool:
-    """Whether this request is for this process, in time, and not answered yet."""
-    return (
-        tools["getpid"]() == request["pid"]
-        and tools["clock"]() < request["start_by_ns"]
-        and tools["stat"](request["reply"]).st_size == 0
-    )
+    """Whether this request is for this process, in time, waited for, and not answered yet."""
+    if tools["getpid"]() != request["pid"] or tools["clock"]() >= request["start_by_ns"]:
+        return False
+    try:
+        size: int = tools["stat"](request["reply"]).st_size
+    except OSError as error:
+        if is_foreign(error):
+            raise
+        return False
+    return size == 0
 
 
-def _another_carrier(tools: Tools) -> bytes | None:
-    """Nonce of the request that a carrier of ours is at work on, in any thread; None if none is."""
+def _is_free(request: Request, tools: Tools) -> bool:
+    """Whether no other carrier is at work; the reply says so if one is."""
+    other = _another_carrier(tools)
+    if other is None:
+        return True
+    if request["beside"] and other["nonce"] == request["beside"]:
+        # it has had no turn; when it has one it shall end: nobody waits for it any more
+        other["start_by_ns"] = other["deadline_ns"] = 0
+        return True
+    if other["nonce"] != request["nonce"]:  # else: asked in the instant in which it started
+        _reply(request, tools, failure(request, BUSY))
+    return False
+
+
+def _another_carrier(tools: Tools) -> dict[str, Any] | None:
+    """The request that a carrier of ours is at work on, in any thread; None if none is."""
     own = tools["get_ident"]()
     frames = tools["current_frames"]()
     found = None
     for ident, frame in frames.items():
         at = application_frame(tools) if ident == own else frame
         if at is not None and (ident == own or is_our_code(at.f_code)):
-            found = _nonce_on_stack(at) or found
+            found = _request_on_stack(at) or found
     at = frame = None
     frames.clear()
     return found
 
 
-def _nonce_on_stack(frame: Any) -> bytes | None:
+def _request_on_stack(frame: Any) -> dict[str, Any] | None:
     """What the outermost of our functions on a stack works on."""
-    found = None
+    found: dict[str, Any] | None = None
     for _ in range(_DEEPEST):
         if frame is None:
             break
         if is_our_code(frame.f_code):
             request = local_named(frame, "request")
-            found = request["nonce"] if type(request) is dict else found or b""
+            found = request if type(request) is dict else found or {"nonce": b""}
         frame = frame.f_back
     return found
 

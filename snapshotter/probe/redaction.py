@@ -95,7 +95,9 @@ _PASSWORD_OPTIONS = {
     **{}.fromkeys("mongo mongosh mongodump mongorestore mongoexport".split(), "-p"),
     **{}.fromkeys("ldapsearch ldapadd ldapmodify ldapdelete ldapwhoami".split(), "-w"),
     **{}.fromkeys("sqlcmd bcp zip unzip".split(), "-P"),
-    "redis-cli": "-a", "plink": "-pw", "pscp": "-pw",
+    "redis-cli": "-a",
+    "plink": "-pw",
+    "pscp": "-pw",
 }
 # ``{"name": "DB_PASSWORD", "value": …}``: members that name another one, and those that are named.
 _NAMING = {"name", "key", "field", "header", "variable", "var", "env", "param", "parameter", "id"}

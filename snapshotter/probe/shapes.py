@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         variables: list[list[str]]
         stdlib: list[str]
         reply: str
+        beside: bytes
         limits: Limits
 
     class Tools(TypedDict):

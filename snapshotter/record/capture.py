@@ -67,6 +67,8 @@ class Observer:
         self._new_threads: frozenset[int] = frozenset()
         self._blocked = BlockedSince()
         self._carriers: frozenset[int] = frozenset()
+        self._suspects: frozenset[int] = frozenset()
+        """Threads that began while we asked, by their numbers in the kernel: carriers, perhaps."""
         self._names: dict[tuple[int, int], tuple[str | None, bool | None]] = {}
         self.process: ProcessInfo = process_info(runtime.pid, runtime.version_text, identity)
 
@@ -158,7 +160,7 @@ class Observer:
             options=self._options,
             runtime_version=self._runtime.version_text,
             free_threaded=self._runtime.free_threaded,
-            carriers=self._carriers,
+            carriers=self._carriers | self._suspected(outside),
         )
         self._remember_carriers(views)
         return merge(views, self._names)
@@ -175,12 +177,18 @@ class Observer:
             outside = self._reader.read()
         return outside
 
+    def _suspected(self, outside: OutsideView) -> frozenset[int]:
+        """Idents of the threads that may be carriers which never had a turn."""
+        seen = outside.threads
+        return frozenset(thread.ident for thread in seen if thread.native_id in self._suspects)
+
     def _remember_carriers(self, views: Views) -> None:
         """Keep the idents of our threads as long as there are such threads."""
         alive = self._carriers & {thread.ident for thread in views.outside.threads}
         inside = views.inside
         own = {inside.carrier_ident} if inside and inside.carrier == "thread" else set()
         self._carriers = alive | own
+        self._suspects = self._suspects & set(thread_ids(self._runtime.pid)) | self._new_threads
 
     def _inside(self, outside: OutsideView) -> tuple[InsideView | None, Outcome]:
         """Ask the target, unless something forbids it; the reason stands in the outcome."""

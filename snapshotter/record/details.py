@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.attach.request import check_locals, check_variable
 from snapshotter.errors import ProcessEndedError, SnapshotterError, UnsupportedPythonError
+from snapshotter.model import ValueLevel
 from snapshotter.model.limits import limits_for
 from snapshotter.outside.details import DetailsReader, Wanted
 from snapshotter.outside.selection import Selection
@@ -43,7 +44,8 @@ class DetailsSource:
         try:
             if self._reader is None:
                 self._reader = DetailsReader(self._runtime, self._codes)
-            return self._reader.read(self._threads(inside), self._wanted(inside)), None
+            wanted, others = self._threads(inside)
+            return self._reader.read(wanted, self._wanted(inside), learn_from=others), None
         except UnsupportedPythonError as error:
             self._problem = error.message  # the build stays as it is
             return None, self._problem
@@ -52,16 +54,21 @@ class DetailsSource:
         except SnapshotterError as error:
             return None, error.message
 
-    def _threads(self, inside: InsideView | None) -> list[ThreadRef]:
-        reached = {thread.ident for thread in inside.threads} if inside else set()
-        if inside:
-            reached.add(inside.carrier_ident)
-        return [
-            thread
-            for interpreter in self._runtime.interpreters()
-            for thread in self._runtime.threads(interpreter)
-            if thread.interpreter_id != 0 or thread.ident not in reached
-        ]
+    def _threads(self, inside: InsideView | None) -> tuple[list[ThreadRef], list[ThreadRef]]:
+        """Return the threads to be read, and if there are some, those that are well known."""
+        told = inside.threads if inside else ()
+        lacking = {thread.ident for thread in told if thread.lacks_locals}
+        reached = {thread.ident for thread in told} - lacking
+        carrier = inside.carrier_ident if inside and inside.carrier == "thread" else None
+        wanted, others = [], []
+        for interpreter in self._runtime.interpreters():
+            for thread in self._runtime.threads(interpreter):
+                if thread.interpreter_id == 0 and thread.ident in reached:
+                    others.append(thread)
+                elif thread.ident != carrier:
+                    wanted.append(thread)
+        hides = self._options.values is not ValueLevel.FULL
+        return wanted, others if wanted and hides else []
 
     def _wanted(self, inside: InsideView | None) -> Wanted:
         options = self._options

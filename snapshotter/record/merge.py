@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from snapshotter.attach.compilers import PROBE_FILENAME
-from snapshotter.attach.reply import is_about_tasks
+from snapshotter.attach.reply import NO_TIME, is_about_tasks, is_about_threads
 from snapshotter.model import Capture, Interpreter, Pause, Snapshot, Thread, View
 from snapshotter.model.limits import limits_for
 from snapshotter.record.version import TOOL_VERSION
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from snapshotter.attach.inject import Outcome
     from snapshotter.attach.reply import InsideThread, InsideView
-    from snapshotter.model import GcState, ProcessInfo, Variable
+    from snapshotter.model import Frame, GcState, ProcessInfo, Variable
     from snapshotter.outside.details import OutsideDetails
     from snapshotter.outside.selection import Selection
     from snapshotter.outside.view import OutsideThread, OutsideView
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Names", "Views", "merge"]
 
 _MOVED = "the thread moved on"
-_NO_TIME = "no time was left in this dump"
 _TOO_DEEP = "its outermost frames are missing: there are too many"
 
 type Names = dict[tuple[int, int], tuple[str | None, bool | None]]
@@ -78,7 +77,8 @@ def merge(views: Views, names: Names) -> Snapshot:
 
 
 def _threads(views: Views, names: Names) -> tuple[Thread, ...]:
-    inside = {thread.ident: thread for thread in views.inside.threads} if views.inside else {}
+    told_threads = views.inside.threads if views.inside else ()
+    inside = {thread.ident: thread for thread in told_threads if not _runs_probe(thread.frames)}
     told = views.inside or views.details
     known = told.names if told else {}
     merged = []
@@ -96,8 +96,7 @@ def _threads(views: Views, names: Names) -> tuple[Thread, ...]:
             name = seen.os_name  # a thread that ``threading`` does not know, made in C
         # an OS thread has a state, and an ident, in each interpreter that it ever entered
         own = inside.pop(seen.ident, None) if seen.interpreter == 0 else None
-        thread = _thread(seen, own, name=name, daemon=daemon)
-        merged.append(_with_details(views, thread) if own is None else thread)
+        merged.append(_fullest(views, seen, own, name=name, daemon=daemon))
     merged.extend(_new_thread(thread) for thread in inside.values())
     _forget_ended(names, {(thread.ident, thread.native_id) for thread in merged})
     return tuple(merged)
@@ -105,15 +104,44 @@ def _threads(views: Views, names: Names) -> tuple[Thread, ...]:
 
 def _is_ours(seen: OutsideThread, carriers: frozenset[int]) -> bool:
     """Whether it is a carrier thread: it runs the probe, or did, and has no Python left to run."""
-    if any(frame.filename == PROBE_FILENAME for frame in seen.frames):
+    if _runs_probe(seen.frames):
         return not seen.is_main
     # an application's thread may get the same ident later, but has frames
     return not seen.frames and seen.ident in carriers
 
 
+def _runs_probe(frames: tuple[Frame, ...]) -> bool:
+    return any(frame.filename == PROBE_FILENAME for frame in frames)
+
+
 def _forget_ended(names: Names, alive: set[tuple[int, int | None]]) -> None:
     for key in [key for key in names if key not in alive]:
         del names[key]
+
+
+def _fullest(
+    views: Views,
+    seen: OutsideThread,
+    own: InsideThread | None,
+    *,
+    name: str | None,
+    daemon: bool | None,
+) -> Thread:
+    """Return the thread as the probe saw it, or from outside if that gives more locals."""
+    thread = _thread(seen, own, name=name, daemon=daemon)
+    if own is not None and not own.lacks_locals:
+        return thread
+    found = _with_details(views, _thread(seen, None, name=name, daemon=daemon))
+    if own is None:
+        return found
+    # the main thread may just be leaving the probe
+    is_of_application = found.complete and not _runs_probe(found.frames)
+    return found if is_of_application and _lacking(found) < _lacking(thread) else thread
+
+
+def _lacking(thread: Thread) -> int:
+    """Frames whose locals are not, or not all, there."""
+    return sum(1 for frame in thread.frames if frame.locals_missing)
 
 
 def _thread(
@@ -161,7 +189,7 @@ def _with_details(views: Views, thread: Thread) -> Thread:
     origins = [frame.origin for frame in thread.frames]
     selected = views.selection.frames(origins, limits_for(views.options.values).app_frames)
     frames = list(thread.frames)
-    reason = _NO_TIME if views.details.is_late else _MOVED
+    reason = NO_TIME if views.details.is_late else _MOVED
     for place in selected:
         frames[place] = replace(frames[place], locals_missing=reason)
     return replace(thread, frames=tuple(frames))
@@ -211,16 +239,22 @@ def _missing(views: Views, threads: tuple[Thread, ...]) -> tuple[str, ...]:
     if views.inside is None:
         missing.append(f"no inside view: {views.outcome.problem}")
         missing.extend(_not_from_outside(views))
-    elif _tells_tasks(views) is views.inside:
-        missing.extend(views.inside.missing)
     else:
-        missing.extend(text for text in views.inside.missing if not is_about_tasks(text))
-        missing.extend(_tasks_left_out(views.details))
+        tasks_told = _tells_tasks(views) is views.inside
+        threads_told = views.details is None
+        for text in views.inside.missing:
+            is_told_elsewhere = (is_about_tasks(text) and not tasks_told) or (
+                is_about_threads(text) and not threads_told
+            )
+            if not is_told_elsewhere:
+                missing.append(text)
+        if not tasks_told:
+            missing.extend(_tasks_left_out(views.details))
     torn = sum(1 for thread in threads if not thread.complete)
     if torn:
         stacks, verb = ("stack", "is") if torn == 1 else ("stacks", "are")
         missing.append(f"the {stacks} of {torn} of {len(threads)} threads {verb} not complete")
-    cut = sum(1 for thread in threads for frame in thread.frames if frame.locals_missing)
+    cut = sum(_lacking(thread) for thread in threads)
     if cut:
         frames = "frame" if cut == 1 else "frames"
         missing.append(f"locals of {cut} {frames} are not, or not all, there")

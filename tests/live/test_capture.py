@@ -16,7 +16,7 @@ from snapshotter.attach.compilers import PROBE_FILENAME
 from snapshotter.model import MainState, View
 from snapshotter.outside.procfs import process_state, thread_ids
 from snapshotter.record.capture import Observer
-from snapshotter.record.options import CaptureOptions
+from snapshotter.record.options import CaptureOptions, CarrierChoice
 from tests.support.observing import captured, pending_call, spools_for
 from tests.support.targets import spawn, spawn_source, wait_until
 
@@ -299,3 +299,65 @@ def test_a_capture_of_another_users_process_works_as_root(target_python: str) ->
     with program("others(1)\nos.setuid(65534)\nready()\nsteps()", python=target_python) as target:
         snapshot = captured(target.pid, patience_ns=PATIENT_NS)
         assert is_inside(snapshot), snapshot.capture.missing
+
+
+def test_what_the_only_slice_has_no_time_for_is_read_from_outside(target_python: str) -> None:
+    body = """
+def hold(number):
+    parked = [number] * 5, {"number": number}, str(number)
+    table = {str(key): [key] for key in range(9)}
+    time.sleep(3600)
+for number in range(60):
+    threading.Thread(target=hold, args=(number,), daemon=True).start()
+ready()
+work()
+"""
+    with program(body, python=target_python) as target:
+        options = CaptureOptions(patience_ns=PATIENT_NS, carrier=CarrierChoice.MAIN)
+        with Observer.open(target.pid, options) as observer:
+            snapshot = observer.capture()
+        assert snapshot.capture.carrier == "main"
+        parked = [thread for thread in snapshot.threads if not thread.is_main]
+        assert len(parked) == 60
+        assert {thread.view for thread in parked} >= {View.OUTSIDE}
+        for thread in parked:
+            frame = next(frame for frame in thread.frames if frame.qualname == "hold")
+            assert [one.name for one in frame.locals] == ["number", "parked", "table"]
+            assert frame.locals_missing is None
+        assert not [text for text in snapshot.capture.missing if "not reached" in text]
+
+
+@pytest.mark.parametrize("call", ["file.write(b'x')", "select.select([0], [], [], 0)"])
+def test_a_main_thread_that_gives_nobody_a_turn_answers_by_itself(
+    target_python: str, call: str
+) -> None:
+    # It gives the GIL away all the time, and is back before anybody who waits has woken up: on
+    # one CPU, of which the kernel takes nothing away for those that wake up, that is so each time.
+    body = f"""
+import contextlib, select
+with contextlib.suppress(PermissionError):
+    os.nice(-20)
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+file = open(os.devnull, "wb", buffering=0)
+def hold(kept):
+    parked = kept
+    time.sleep(3600)
+others(3, hold, "something to see")
+ready()
+while True:
+    sum(range(10_000))
+    {call}
+"""
+    with (
+        program(body, python=target_python) as target,
+        Observer.open(target.pid, CaptureOptions(patience_ns=1_000_000_000)) as observer,
+    ):
+        for _ in range(3):
+            snapshot = observer.capture()
+            assert is_inside(snapshot), snapshot.capture.missing
+            assert len(snapshot.threads) == 4, [thread.name for thread in snapshot.threads]
+            for thread in snapshot.threads:
+                assert thread.is_main or ("parked" in str(thread.frames)), thread
+        # of carriers that had no turn there is one at the most
+        assert len(thread_ids(target.pid)) <= 5

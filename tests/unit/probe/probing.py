@@ -49,7 +49,8 @@ def make_request(**changes: Any) -> Any:
         "values": "scrubbed",
         "variables": [],
         "stdlib": [],
-        "reply": "",
+        "reply": "/dev/null",
+        "beside": b"",
         "limits": limits,
     }
     return {**request, **changes}

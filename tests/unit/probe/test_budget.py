@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -99,9 +100,18 @@ def test_every_slice_makes_progress_however_short_it_is() -> None:
 @pytest.mark.usefixtures("parked")
 def test_after_the_deadline_nothing_new_is_begun() -> None:
     sleep = _Sleep()
-    view = _run("thread", {"sleep": sleep}, locals="all", slice_ns=100_000, deadline_ns=0)
+    now = time.monotonic_ns()
+    view = _run("thread", {"sleep": sleep}, locals="all", slice_ns=100_000, deadline_ns=now)
     assert sleep.calls == 1
     assert any("not reached" in sentence for sentence in view.missing)
+
+
+@pytest.mark.usefixtures("parked")
+def test_when_nobody_waits_for_the_reply_any_more_it_ends_at_once() -> None:
+    sleep = _Sleep()
+    with pytest.raises(TimeoutError):
+        _run("thread", {"sleep": sleep}, locals="all", slice_ns=100_000, deadline_ns=0)
+    assert sleep.calls == 1
 
 
 @pytest.mark.usefixtures("parked")
