@@ -81,6 +81,7 @@ def test_thirty_signals_end_a_blocking_call_as_without_us(
     snapshots = 0
     for _ in range(30):
         with spawn_one(call, target_python) as target, capturing(target.pid) as watch:
+            wait_until(lambda seen=watch: seen.snapshots, 10)
             time.sleep(RNG.random() * 0.4)
             send(target, call, number)
         snapshots += len(watch.snapshots)
