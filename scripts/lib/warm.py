@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import sys
+from contextlib import suppress
 
 import snapshotter
 from snapshotter.attach.driver import build_code
+from snapshotter.errors import UnsupportedPythonError
+from snapshotter.outside.offsets import LAYOUTS
 
 
 def main() -> None:
@@ -19,7 +21,9 @@ def main() -> None:
     for module in pkgutil.walk_packages(snapshotter.__path__, "snapshotter."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    build_code("/warm", version=sys.version_info[:2], pid=0, inner_pid=0)
+    for version in LAYOUTS:
+        with suppress(UnsupportedPythonError):  # an interpreter of it is not on this machine
+            build_code("/warm", version=version, pid=0, inner_pid=0)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from snapshotter.errors import UnsupportedPythonError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PROBE_FILENAME", "can_compile", "compile_for"]
+__all__ = ["PROBE_FILENAME", "can_compile", "compile_for", "compile_trusted", "compiler_mark"]
 
 PROBE_FILENAME = "<snapshotter probe>"
 """File name of the probe's code objects, constant so that a probe recognises another one."""
@@ -61,12 +61,10 @@ def compile_for(version: tuple[int, int], source: str, *, pid: int | None = None
     """Return ``source`` as marshalled code for CPython ``version`` (major, minor).
 
     The same version as ours is compiled here. For another one an interpreter of it is looked for:
-    on PATH, among those of uv, then the executable of the target ``pid``; the result is kept.
+    on PATH, among those of uv, then the executable of the target ``pid``.
     Raises UnsupportedPythonError (``no-compiler``) when there is none.
     """
-    if version == sys.version_info[:2]:
-        return _compile_here(source)
-    found = _compile_on_machine(version, source)
+    found = compile_trusted(version, source, pid=pid)
     if found is None and pid is not None:
         # What the target's user could have altered stays with this target: it is not kept.
         with _compiler_of_target(version, pid) as compiler:
@@ -79,6 +77,30 @@ def compile_for(version: tuple[int, int], source: str, *, pid: int | None = None
         hint=f"Put a python{text} on PATH; without it snapshots are from outside only.",
         slug="no-compiler",
     )
+
+
+def compile_trusted(
+    version: tuple[int, int], source: str, *, pid: int | None = None
+) -> bytes | None:
+    """Do so with what only root, or we, could have altered; None where there is none of these."""
+    if version == sys.version_info[:2]:
+        return _compile_here(source)
+    for path in _trusted(version, pid):
+        code = _compile_with(path, version, source)
+        if code is not None:
+            return code
+    return None
+
+
+def compiler_mark(version: tuple[int, int], *, pid: int | None = None) -> str | None:
+    """Return what changes with the interpreter that does so; None where there is none."""
+    if version == sys.version_info[:2]:
+        return ""
+    for path in _trusted(version, pid):
+        with contextlib.suppress(OSError):
+            info = path.stat()
+            return f"{path} {info.st_size} {info.st_mtime_ns}"
+    return None
 
 
 def can_compile(version: tuple[int, int], *, pid: int | None = None) -> bool:
@@ -95,14 +117,6 @@ def can_compile(version: tuple[int, int], *, pid: int | None = None) -> bool:
 def _compile_here(source: str) -> bytes:
     code = compile(source, PROBE_FILENAME, "exec", dont_inherit=True, optimize=2)
     return marshal.dumps(code)
-
-
-def _compile_on_machine(version: _Version, source: str) -> bytes | None:
-    for path in _interpreters(version):
-        code = _compile_with(path, version, source)
-        if code is not None:
-            return code
-    return None
 
 
 @cache
@@ -133,13 +147,26 @@ def _choose_compiler(version: _Version, pid: int, fd: int) -> _Compiler | None:
             return None
     except OSError:
         return None
-    if _is_python_name(path, version) and _is_trusted(path):
+    if _may_be_used(path, version):
         return _Compiler(str(path), str(path))
     if user.uid == 0 or os.geteuid() not in {0, user.uid}:
         return None
     # Its first argument is where it looks for its standard library.
     name = str(path).removesuffix(" (deleted)")
     return _Compiler(f"/proc/self/fd/{fd}", name, user, fd)
+
+
+def _trusted(version: _Version, pid: int | None) -> Iterator[Path]:
+    """Yield the interpreters of this machine, and that of the target if it may be one of them."""
+    yield from _interpreters(version)
+    with contextlib.suppress(OSError):
+        path = Path(f"/proc/{pid}/exe").readlink() if pid else None
+        if path and shares_our_view(pid or 0) and _may_be_used(path, version):
+            yield path
+
+
+def _may_be_used(path: Path, version: _Version) -> bool:
+    return _is_python_name(path, version) and _is_trusted(path)
 
 
 def _interpreters(version: _Version) -> Iterator[Path]:

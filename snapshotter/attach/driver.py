@@ -16,8 +16,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from snapshotter.attach.built import probe_code
-from snapshotter.attach.compilers import compile_for
+from snapshotter.attach.built import probe_code, text_code
 
 __all__ = ["Code", "build_code"]
 
@@ -71,6 +70,6 @@ def build_code(directory: str, *, version: tuple[int, int], pid: int, inner_pid:
         pid=inner_pid,
         path=directory,
         places=tuple(places),
-        opening=compile_for(version, _OPENING, pid=pid),
+        opening=text_code("opening", version, _OPENING, pid=pid),
     )
     return Code(driver.encode(), b"".join(parts))
