@@ -72,8 +72,8 @@ class QuietDisplay:
     def tell(self, event: Event) -> None:
         """Say what keeps snapshots from being stored."""
         match event:
-            case StorageTrouble(pid, message):
-                print_note(f"process {pid} is watched but not stored: {message}")
+            case StorageTrouble(pid, error):
+                print_note(f"process {pid} is watched but not stored: {error.message}")
             case StorageRestored(pid):
                 print_note(f"snapshots of process {pid} are stored again")
 
@@ -101,8 +101,8 @@ class LineDisplay(QuietDisplay):
             case TargetEnded(pid, reason):
                 self._last.pop(pid, None)
                 print_line(ended_line(reason, pid=pid, now_ns=self._clock.wall_ns()))
-            case StorageTrouble(pid, message):
-                print_line(trouble_line(message, pid=pid, now_ns=self._clock.wall_ns()))
+            case StorageTrouble(pid, error):
+                print_line(trouble_line(error.message, pid=pid, now_ns=self._clock.wall_ns()))
             case Stopped(reason):
                 word = reason.name.lower().replace("_", "-")
                 print_line(stopped_line(word, reason, now_ns=self._clock.wall_ns()))
@@ -184,8 +184,8 @@ class LiveDisplay(QuietDisplay):
             case TickMissed(_, missed):
                 trouble = missed.detail or state.trouble
                 return replace(state, missed=state.missed + missed.count, trouble=trouble)
-            case StorageTrouble(_, message):
-                return replace(state, trouble=message)
+            case StorageTrouble(_, error):
+                return replace(state, trouble=error.message)
             case TargetEnded(_, reason):
                 return replace(state, ended=reason)
             case _:

@@ -20,7 +20,6 @@ from snapshotter.errors import (
     ExitCode,
     NoSnapshotError,
     ProcessEndedError,
-    StorageError,
     UsageError,
 )
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from snapshotter.cli.display import Display
     from snapshotter.cli.recordings import Follower, Recordings
+    from snapshotter.errors import SnapshotterError
     from snapshotter.record.clock import Clock
     from snapshotter.record.events import Event
     from snapshotter.record.fleet import Limits
@@ -200,6 +200,7 @@ class _Tally:
     ended: str | None = None
     stopped: StopReason | None = None
     trouble: str | None = None
+    unwritten: SnapshotterError | None = None
 
     def count(self, event: Event) -> None:
         from snapshotter.record import events  # noqa: PLC0415 -- start-up
@@ -211,6 +212,8 @@ class _Tally:
             case events.TickMissed(_, missed):
                 self.missed += missed.count
                 self.trouble = missed.detail or self.trouble
+            case events.StorageTrouble(_, error):
+                self.unwritten = error
             case events.TargetEnded(_, reason):
                 self.ended = reason
             case events.Stopped(reason):
@@ -224,8 +227,8 @@ class _Tally:
             return ExitCode.INTERRUPTED
         if self.stored:
             return ExitCode.DONE
-        if self.taken:
-            raise StorageError(self.trouble or "Not one snapshot could be written.")
+        if self.unwritten is not None:
+            raise self.unwritten
         if self.ended is not None:
             raise ProcessEndedError(self.ended)
         raise NoSnapshotError(self.trouble or "Not one snapshot was taken.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from snapshotter.errors import SnapshotterError
     from snapshotter.model import Missed, Snapshot
     from snapshotter.record.stop import StopReason
 
@@ -52,7 +53,7 @@ class StorageTrouble:
     """Snapshots of ``pid`` are no longer written, or no longer for the same reason."""
 
     pid: int
-    message: str
+    error: SnapshotterError
 
 
 @dataclass(frozen=True, slots=True)

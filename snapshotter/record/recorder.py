@@ -83,7 +83,7 @@ class Recorder:
         self._due = next(schedule)
         self._sequence = first_sequence
         self._taken = 0
-        self._trouble: str | None = None
+        self._trouble: str | None = None  # the slug: sentences hold names and figures that change
         self._ended = False
         self._finished = False
 
@@ -164,9 +164,9 @@ class Recorder:
         except SnapshotterError as error:
             yield SnapshotTaken(snapshot)
             yield self._miss(self._due.at_ns, MissedReason.STORAGE, detail=error.message)
-            if error.message != self._trouble:
-                self._trouble = error.message
-                yield StorageTrouble(self.pid, error.message)
+            if error.slug != self._trouble:
+                self._trouble = error.slug
+                yield StorageTrouble(self.pid, error)
             return
         self._sequence += 1
         yield SnapshotTaken(snapshot, path)

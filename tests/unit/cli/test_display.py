@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.analysis.idle import CATALOGUE
 from snapshotter.cli.display import LineDisplay, LiveDisplay
+from snapshotter.errors import StorageError
 from snapshotter.record.events import (
     SnapshotTaken,
     Stopped,
@@ -67,7 +68,7 @@ def test_every_line_about_one_process_says_which(capsys: pytest.CaptureFixture[s
     missed = samples.recording(1).missed[0]
     for event in (
         TickMissed(7, missed),
-        StorageTrouble(7, "The disk is full."),
+        StorageTrouble(7, StorageError("The disk is full.")),
         TargetEnded(7, "Process 7 exited."),
     ):
         display.tell(event)

@@ -15,7 +15,9 @@ from snapshotter.errors import (
 )
 from snapshotter.record import clock as clock_module
 from snapshotter.record.options import CaptureOptions
+from snapshotter.store import writer
 from snapshotter.store.reader import load_recording
+from snapshotter.store.retention import FreeSpace
 from tests.support.recording import SECOND, FakeClock, FakeObserved
 
 if TYPE_CHECKING:
@@ -179,6 +181,21 @@ def test_not_one_snapshot_is_an_error_that_says_why(snap: Snap, bench: Bench) ->
     outcome = snap("watch", 4121, "--every", "10s", "--for", "25s")
     assert outcome.code == 5
     assert "snap: The kernel said no." in outcome.err
+
+
+def test_not_one_snapshot_that_could_be_written_is_the_error_of_the_disk(
+    snap: Snap, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = FreeSpace(free_bytes=812_000_000, total_bytes=100_000_000_000)
+    monkeypatch.setattr(writer, "free_space", lambda _: full)
+    outcome = snap("watch", 4121, "--every", "10s", "--count", 2)
+    assert outcome.code == 5
+    assert outcome.err.splitlines()[-3:] == [
+        "snap: Only 812 MB (0 %) of the disk are free.",
+        "  try: Free some space; until then nothing more is written.",
+        "  see: docs/reference/messages.md#low-disk-space",
+    ]
+    assert len(bench.observed[4121].captured_at) == 2
 
 
 def test_several_processes_have_a_recording_each(snap: Snap, bench: Bench) -> None:

@@ -93,13 +93,15 @@ def test_a_failed_dump_is_a_missed_tick_with_its_sentence(bench: Bench) -> None:
 
 
 def test_storage_trouble_is_told_once_and_watching_goes_on(bench: Bench) -> None:
-    bench.writer.trouble = StorageError("4 % of the disk is free")
+    error = StorageError("4 % of the disk is free", slug="low-disk-space")
+    bench.writer.trouble = error
     taken, missed, trouble = bench.tick()
     assert isinstance(taken, SnapshotTaken)
     assert taken.path is None
     assert isinstance(missed, TickMissed)
     assert missed.missed.reason is MissedReason.STORAGE
-    assert trouble == StorageTrouble(4121, "4 % of the disk is free")
+    assert trouble == StorageTrouble(4121, error)
+    bench.writer.trouble = StorageError("3 % of the disk is free", slug="low-disk-space")
     assert [type(event) for event in bench.tick()] == [SnapshotTaken, TickMissed]
     bench.writer.trouble = None
     taken, restored = bench.tick()
