@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,10 +10,13 @@ from snapshotter.cli.command import Command
 from snapshotter.cli.console import show
 from snapshotter.cli.idle import idle_catalogue
 from snapshotter.cli.output import print_json
+from snapshotter.cli.params import FILE
 from snapshotter.errors import ExitCode, UsageError
 from snapshotter.model import Recording
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import RenderableType
 
     from snapshotter.analysis.changes import Diff
@@ -32,8 +34,8 @@ __all__ = ["command"]
     ),
     exits=(ExitCode.DONE, ExitCode.USAGE, ExitCode.UNREADABLE_FILE),
 )
-@click.argument("baseline", type=click.Path(path_type=Path, readable=False))
-@click.argument("current", type=click.Path(path_type=Path, readable=False))
+@click.argument("baseline", type=FILE)
+@click.argument("current", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON.")
 def command(baseline: Path, current: Path, *, as_json: bool) -> int:
     """Show what changed from BASELINE to CURRENT, the older first.

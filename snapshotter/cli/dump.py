@@ -20,7 +20,7 @@ from snapshotter.cli.output import (
     open_result,
     print_snapshots,
 )
-from snapshotter.cli.params import DURATION, PID
+from snapshotter.cli.params import DURATION, FILE, PID
 from snapshotter.cli.units import format_size
 from snapshotter.errors import ExitCode, SnapshotterError, UsageError
 
@@ -64,7 +64,7 @@ class DumpGiven(CaptureGiven):
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="Where to write the dump; - is stdout.  [default: dump.msgpack, of several processes "
     "dump-PID.msgpack; nothing with --json]",

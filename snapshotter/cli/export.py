@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from snapshotter.cli.command import Command
 from snapshotter.cli.output import STDOUT, check_destination, check_directory, open_result
+from snapshotter.cli.params import FILE
 from snapshotter.errors import ExitCode
 from snapshotter.export import FORMATS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["command"]
 
@@ -23,7 +27,7 @@ __all__ = ["command"]
     ),
     exits=(ExitCode.DONE, ExitCode.USAGE, ExitCode.NO_SNAPSHOT, ExitCode.UNREADABLE_FILE),
 )
-@click.argument("path", type=click.Path(path_type=Path, readable=False))
+@click.argument("path", type=FILE)
 @click.option(
     "--format",
     "name",
@@ -34,7 +38,7 @@ __all__ = ["command"]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, readable=False),
+    type=FILE,
     default=STDOUT,
     metavar="FILE",
     help="Where to write; - is stdout.  [default: -]",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-__all__ = ["DURATION", "PID", "SIZE", "usage_error"]
+__all__ = ["DIRECTORY", "DURATION", "FILE", "PID", "SIZE", "usage_error"]
 
 _LARGEST_PID = (1 << 31) - 1
 """What a pid_t holds, more than any machine gives out: such a number is a process not there."""
@@ -60,6 +62,24 @@ class _Pid(_Parsed):
         ]
 
 
+class _Named(click.Path):
+    """A path that names something: an empty one would be this directory, which nobody means."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401 -- click's signature
+        """Return the path; what is no text was parsed already."""
+        text = os.fspath(value)
+        if not text.strip():
+            self.fail("the name is empty.", param, ctx)
+        if "\0" in text:  # in a settings file
+            self.fail("no name holds a zero byte.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _parse_pid(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _LARGEST_PID:
         raise UsageError(f"{text!r} is not a process id.")
@@ -69,6 +89,8 @@ def _parse_pid(text: str) -> int:
 DURATION = _Parsed("duration", parse_duration_ns)
 SIZE = _Parsed("size", parse_size_bytes)
 PID = _Pid("pid", _parse_pid)
+FILE = _Named(path_type=Path, readable=False)
+DIRECTORY = _Named(path_type=Path, readable=False, file_okay=False)
 
 
 def usage_error(error: click.ClickException) -> UsageError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,10 +11,13 @@ from snapshotter.cli.command import Command
 from snapshotter.cli.console import show
 from snapshotter.cli.idle import idle_catalogue
 from snapshotter.cli.output import print_snapshots
+from snapshotter.cli.params import FILE
 from snapshotter.errors import ExitCode, UnreadableFileError, UsageError
 from snapshotter.model import Recording
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import RenderableType
 
     from snapshotter.analysis.changes import Diff
@@ -48,7 +50,7 @@ class _ViewGiven:
     ),
     exits=(ExitCode.DONE, ExitCode.USAGE, ExitCode.UNREADABLE_FILE),
 )
-@click.argument("path", type=click.Path(path_type=Path, readable=False))
+@click.argument("path", type=FILE)
 @click.option(
     "--at",
     type=click.IntRange(min=1),

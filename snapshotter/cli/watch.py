@@ -13,7 +13,7 @@ from snapshotter.cli.command import Command
 from snapshotter.cli.console import is_terminal
 from snapshotter.cli.errors import print_note
 from snapshotter.cli.idle import idle_catalogue
-from snapshotter.cli.params import DURATION, PID, SIZE
+from snapshotter.cli.params import DIRECTORY, DURATION, PID, SIZE
 from snapshotter.cli.targets import Targets
 from snapshotter.cli.units import format_duration
 from snapshotter.errors import (
@@ -106,7 +106,7 @@ class WatchGiven(CaptureGiven):
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=DIRECTORY,
     metavar="DIR",
     help="The directory of the recording; of several processes, the directory that their "
     "recordings go into.  [default: NAME-PID-TIME, here]",

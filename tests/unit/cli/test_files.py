@@ -87,3 +87,33 @@ def test_a_file_that_may_not_be_read_is_unreadable_and_no_wrong_use(
     assert outcome.code == 6
     assert "secret cannot be read: Permission denied." in outcome.err
     assert "#unreadable-file" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dump", "1", "-o", ""],
+        ["dump", "1", "-o", " \t "],
+        ["watch", "1", "-o", ""],
+        ["watch", "1", "-o", "  "],
+        ["view", ""],
+        ["diff", "", "x"],
+        ["diff", "x", " "],
+        ["export", "", "--format", "json"],
+        ["export", "x", "--format", "json", "-o", ""],
+    ],
+)
+def test_an_empty_name_names_nothing(snap: Snap, words: list[str]) -> None:
+    outcome = snap(*words)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    sentence, step, _ = outcome.err.splitlines()
+    assert sentence.endswith(": the name is empty.")
+    assert step == f"  try: snap {words[0]} --help"
+
+
+def test_a_name_in_the_settings_is_one_that_a_file_can_have(snap: Snap, tmp_path: Path) -> None:
+    (tmp_path / "snapshotter.toml").write_text('[watch]\noutput = "a\\u0000b"\n')
+    outcome = snap("watch", 1)
+    assert outcome.code == 2
+    assert "--output: no name holds a zero byte. (from the settings file)" in outcome.err
