@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import PurePath
 
 __all__ = [
     "BuildError",
@@ -19,6 +24,7 @@ __all__ = [
     "UnreadableFileError",
     "UnsupportedPythonError",
     "UsageError",
+    "shell_word",
 ]
 
 
@@ -141,3 +147,19 @@ class BuildError(InternalError):
 
     slug = "probe-build"
     next_step = "Reinstall snapshotter."
+
+
+def shell_word(path: str | PurePath) -> str:
+    """Return a path as a hint names it in a command: one word of a shell, on one line."""
+    text = os.fspath(path)
+    if not text.isprintable():
+        return f"$'{''.join(map(_as_printable, text))}'"
+    import shlex  # noqa: PLC0415 -- start-up: most runs give no hint
+
+    return shlex.quote(text)
+
+
+def _as_printable(char: str) -> str:
+    if char in "\\'":
+        return f"\\{char}"
+    return char if char.isprintable() else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))

@@ -45,14 +45,12 @@ def exit_code_of(run: Callable[[], int]) -> int:
 
 
 def print_error(error: SnapshotterError) -> None:
-    """Print the sentence, the next step and where to read more."""
-    _print(f"snap: {error.message}")
-    _print(f"  try: {error.hint}")
-    _print(f"  see: {_MESSAGES}#{error.slug}")
+    """Print the sentence, the next step and where to read more, each on one line."""
+    _print(f"snap: {error.message}", f"  try: {error.hint}", f"  see: {_MESSAGES}#{error.slug}")
 
 
 def print_note(sentence: str) -> None:
-    """Print something worth knowing that is neither a result nor an error."""
+    """Print something worth knowing that is neither a result nor an error, on one line."""
     _print(f"snap: {sentence}")
 
 
@@ -64,7 +62,7 @@ def _other_exit_code(error: Exception) -> int:
     if isinstance(error, click.Abort):
         return ExitCode.INTERRUPTED
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        _print(error.format_message())
+        _print(*error.format_message().split("\n"))
         return ExitCode.USAGE
     if isinstance(error, click.ClickException):
         print_error(_as_usage_error(error))
@@ -84,19 +82,24 @@ def _our_bug(error: Exception) -> int:
         import traceback  # noqa: PLC0415 -- only here
 
         traceback.print_exception(error)
-    _print(f"snap: this is a bug of snapshotter: {type(error).__name__}: {error}")
-    _print("  try: run it again with SNAP_DEBUG=1 and report what it prints, with `snap --version`")
-    _print(f"  see: {_MESSAGES}#internal-error")
+    _print(
+        f"snap: this is a bug of snapshotter: {type(error).__name__}: {error}",
+        "  try: run it again with SNAP_DEBUG=1 and report what it prints, with `snap --version`",
+        f"  see: {_MESSAGES}#internal-error",
+    )
     return ExitCode.INTERNAL
 
 
-def _print(text: str) -> None:
-    """Print on stderr, without what a target could have put in to talk to the terminal."""
+def _print(*lines: str) -> None:
+    """Print on stderr, without what a target or a name could put in to talk to the terminal.
+
+    A line break within a line is shown as an escape, so that a name cannot begin a line of its own.
+    """
     from snapshotter.render.sanitize import sanitize  # noqa: PLC0415 -- start-up
 
     # A closed stderr must not turn one error into another.
     with suppress(OSError, ValueError):
-        sys.stderr.write("".join(f"{sanitize(line)}\n" for line in text.split("\n")))
+        sys.stderr.write("".join(f"{sanitize(line)}\n" for line in lines))
 
 
 def _is_of_stdout(error: OSError) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from snapshotter.cli.console import is_terminal
-from snapshotter.errors import UsageError
+from snapshotter.errors import UsageError, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def check_directory(path: Path) -> None:
     if not path.parent.is_dir():
         raise UsageError(
             f"{path} cannot be written: its directory does not exist.",
-            hint=f"mkdir -p {path.parent}",
+            hint=f"mkdir -p {shell_word(path.parent)}",
             slug="no-such-directory",
         )
 

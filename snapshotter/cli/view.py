@@ -12,7 +12,7 @@ from snapshotter.cli.console import show
 from snapshotter.cli.idle import idle_catalogue
 from snapshotter.cli.output import print_snapshots
 from snapshotter.cli.params import FILE
-from snapshotter.errors import ExitCode, UnreadableFileError, UsageError
+from snapshotter.errors import ExitCode, UnreadableFileError, UsageError, shell_word
 from snapshotter.model import Recording
 
 if TYPE_CHECKING:
@@ -158,13 +158,17 @@ def _up_to_the_chosen(loaded: Snapshot | Recording, request: _ViewGiven) -> tupl
 def _no_such_thread(request: _ViewGiven) -> UsageError:
     return UsageError(
         f"{request.path} has no thread {request.thread!r}.",
-        hint=f"snap view {request.path} --all lists them",
+        hint=f"snap view {shell_word(request.path)} --all lists them",
         slug="no-such-thread",
     )
 
 
 def _no_such_snapshot(message: str, request: _ViewGiven) -> UsageError:
-    return UsageError(message, hint=f"snap view {request.path} lists them", slug="no-such-snapshot")
+    return UsageError(
+        message,
+        hint=f"snap view {shell_word(request.path)} lists them",
+        slug="no-such-snapshot",
+    )
 
 
 def _refuse_numbers(request: _ViewGiven) -> None:

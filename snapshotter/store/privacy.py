@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from snapshotter.errors import UsageError
+from snapshotter.errors import UsageError, shell_word
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +24,10 @@ def check_parent(directory: Path) -> None:
     """
     mode = directory.stat().st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        own = shell_word(directory / "recordings")
         raise UsageError(
             f"Everybody can replace what is in {directory}, and a recording holds values.",
-            hint=f"Make a directory of your own: mkdir -m 700 {directory / 'recordings'}",
+            hint=f"Make a directory of your own: mkdir -m 700 {own}",
             slug="unsafe-directory",
         )
 
@@ -43,6 +44,6 @@ def check_own(descriptor: int, directory: Path) -> None:
     if status.st_mode & _OTHERS_WRITE:
         raise UsageError(
             f"Others can write into {directory}, and a recording holds values.",
-            hint=f"Take that from them: chmod go-w {directory}",
+            hint=f"Take that from them: chmod go-w {shell_word(directory)}",
             slug="unsafe-directory",
         )

@@ -1,4 +1,5 @@
 import errno
+import os
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from snapshotter.cli import main
-from snapshotter.cli.errors import exit_code_of
+from snapshotter.cli.errors import exit_code_of, print_error, print_note
 from snapshotter.errors import (
     ExitCode,
     InternalError,
@@ -22,6 +23,7 @@ from snapshotter.errors import (
     UnreadableFileError,
     UnsupportedPythonError,
     UsageError,
+    shell_word,
 )
 
 if TYPE_CHECKING:
@@ -93,6 +95,34 @@ def test_what_a_target_put_into_an_error_cannot_steer_the_terminal(
 ) -> None:
     run_and_raise(NoSnapshotError("Thread \x1b]0;evil\x07 \x1b[31m died."))
     assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\r\x1b[2Jb", "a\u2028b", "a\udcffb"])
+def test_a_name_of_a_file_cannot_begin_a_line_of_its_own(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    print_note(f"wrote {name} (1 KB)")
+    print_error(UsageError(f"{name} exists already.", hint=f"rm {name}"))
+    run_and_raise(ValueError(name))
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1 + 3 + 3
+    assert err.isascii()
+    assert err.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "caf\u00e9 au lait", "it's\n\\n\t", "\x1b[2J", "a\udcffb"]
+)
+def test_a_path_in_a_hint_is_one_word_for_a_shell(name: str) -> None:
+    word = shell_word(Path("dir", name))
+    assert word.isprintable()
+    done = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True)
+    assert done.stdout == os.fsencode(f"dir/{name}")
+
+
+def test_help_in_place_of_an_error_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == ExitCode.USAGE
+    assert len(capsys.readouterr().err.splitlines()) > 10
 
 
 def test_our_own_bug_is_one_sentence_without_a_traceback(
