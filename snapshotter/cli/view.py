@@ -10,7 +10,7 @@ import click
 from snapshotter.cli.command import Command
 from snapshotter.cli.console import show
 from snapshotter.cli.idle import idle_catalogue
-from snapshotter.cli.output import print_snapshots
+from snapshotter.cli.output import print_json, print_snapshots
 from snapshotter.cli.params import FILE
 from snapshotter.errors import ExitCode, UnreadableFileError, UsageError, shell_word
 from snapshotter.model import Recording
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from snapshotter.analysis.changes import Diff
+    from snapshotter.analysis.idle import IdlePattern
     from snapshotter.model import Snapshot
     from snapshotter.render.options import ViewOptions
 
@@ -61,11 +62,16 @@ class _ViewGiven:
     "--against",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Of a recording: show what changed since snapshot number N.",
+    help="Of a recording: show what changed since snapshot number N; with --thread, of that only.",
 )
 @click.option("--thread", metavar="X", help="Only this thread: its name, native id or ident.")
 @click.option("--all", is_flag=True, help="Show the threads that only wait for work, too.")
-@click.option("--json", is_flag=True, help="Print JSON, the same as snap export --format json.")
+@click.option(
+    "--json",
+    is_flag=True,
+    help="Print JSON, the same as snap export --format json; "
+    "with --against the difference, the same as snap diff --json.",
+)
 @click.option("--plain", is_flag=True, help="On a terminal, too: as in a pipe, without colours.")
 def command(**given: object) -> int:
     """Show the dump or the recording PATH: threads grouped by stack, locals, GC.
@@ -77,10 +83,19 @@ def command(**given: object) -> int:
     request = _ViewGiven(**given)  # type: ignore[arg-type]  # click made them what they should be
     loaded = load(request.path)
     if request.json:
-        print_snapshots(_chosen(loaded, request))
+        _print_json(loaded, request)
     else:
         show(_screen(loaded, request), plain=request.plain)
     return ExitCode.DONE
+
+
+def _print_json(loaded: Snapshot | Recording, request: _ViewGiven) -> None:
+    if request.against is None:
+        print_snapshots(_chosen(loaded, request))
+        return
+    from snapshotter.export.diff_json import diff_dict  # noqa: PLC0415 -- start-up
+
+    print_json(diff_dict(_since_the_one_named(loaded, request, idle_catalogue())))
 
 
 def _screen(loaded: Snapshot | Recording, request: _ViewGiven) -> RenderableType:
@@ -110,13 +125,39 @@ def _recording_screen(
 
 def _thread_screen(loaded: Snapshot | Recording, request: _ViewGiven) -> RenderableType:
     from snapshotter.analysis.dwell import dwell  # noqa: PLC0415 -- start-up
-    from snapshotter.render.dump import thread_view  # noqa: PLC0415 -- start-up
+    from snapshotter.render.dump import find_threads, thread_view  # noqa: PLC0415 -- start-up
 
-    snapshots = _up_to_the_chosen(loaded, request)
-    found = thread_view(snapshots[-1], request.thread or "", dwells=dwell(snapshots))
-    if found is None:
+    snapshots = _up_to(loaded, request.at, request)
+    comparison = None
+    if request.against is not None:
+        # Who asks for one thread wants to be told of it even if it only waits for work.
+        comparison = _since_the_one_named(loaded, request, ())
+    threads = find_threads(snapshots[-1], request.thread or "")
+    if not threads and comparison is None:
         raise _no_such_thread(request)
-    return found
+    return thread_view(snapshots[-1], threads, dwells=dwell(snapshots), comparison=comparison)
+
+
+def _since_the_one_named(
+    loaded: Snapshot | Recording, request: _ViewGiven, catalogue: tuple[IdlePattern, ...]
+) -> Diff:
+    """Compare the chosen snapshot with that of ``--against``; with ``--thread``, of that only."""
+    from snapshotter.analysis.diff import diff  # noqa: PLC0415 -- start-up
+    from snapshotter.analysis.dwell import dwell  # noqa: PLC0415 -- start-up
+    from snapshotter.analysis.one_thread import diff_threads  # noqa: PLC0415 -- start-up
+    from snapshotter.render.dump import find_threads  # noqa: PLC0415 -- start-up
+
+    snapshots = _up_to(loaded, request.at, request)
+    baseline, current = _up_to(loaded, request.against, request)[-1], snapshots[-1]
+    dwells = dwell(snapshots)
+    if request.thread is None:
+        return diff(baseline, current, dwells=dwells, catalogue=catalogue)
+    wanted = [
+        thread for each in (baseline, current) for thread in find_threads(each, request.thread)
+    ]
+    if not wanted:
+        raise _no_such_thread(request)
+    return diff_threads(baseline, current, wanted, dwells=dwells, catalogue=catalogue)
 
 
 def _chosen(loaded: Snapshot | Recording, request: _ViewGiven) -> Snapshot | Recording:
@@ -124,7 +165,7 @@ def _chosen(loaded: Snapshot | Recording, request: _ViewGiven) -> Snapshot | Rec
     if isinstance(loaded, Recording) and request.at is None:
         snapshots = _with_the_thread(loaded.snapshots, request)
         return replace(loaded, snapshots=snapshots)
-    (chosen,) = _with_the_thread(_up_to_the_chosen(loaded, request)[-1:], request)
+    (chosen,) = _with_the_thread(_up_to(loaded, request.at, request)[-1:], request)
     return chosen
 
 
@@ -142,17 +183,19 @@ def _with_the_thread(snapshots: tuple[Snapshot, ...], request: _ViewGiven) -> tu
     )
 
 
-def _up_to_the_chosen(loaded: Snapshot | Recording, request: _ViewGiven) -> tuple[Snapshot, ...]:
-    """Return the snapshots of a recording up to the one that ``--at`` means, or a single dump."""
+def _up_to(
+    loaded: Snapshot | Recording, number: int | None, request: _ViewGiven
+) -> tuple[Snapshot, ...]:
+    """Return the snapshots of a recording up to the one with that number, or a single dump."""
     if not isinstance(loaded, Recording):
         _refuse_numbers(request)
         return (loaded,)
-    if request.at is None:
-        return loaded.snapshots
-    for index, snapshot in enumerate(loaded.snapshots):
-        if snapshot.tick is not None and snapshot.tick.sequence == request.at:
-            return loaded.snapshots[: index + 1]
-    raise _no_such_snapshot(f"{request.path} has no snapshot {request.at}.", request)
+    from snapshotter.render.recording import index_of  # noqa: PLC0415 -- start-up
+
+    try:
+        return loaded.snapshots[: index_of(loaded, number) + 1]
+    except ValueError as error:
+        raise _no_such_snapshot(str(error), request) from error
 
 
 def _no_such_thread(request: _ViewGiven) -> UsageError:

@@ -117,24 +117,31 @@ def _number(wanted: str) -> int | None:
 
 
 def thread_view(
-    snapshot: Snapshot, wanted: str, *, dwells: Sequence[Dwell] = ()
-) -> RenderableType | None:
-    """Return all of the threads called ``wanted``, values expanded; None if there is none."""
-    threads = find_threads(snapshot, wanted)
-    if not threads:
-        return None
+    snapshot: Snapshot,
+    threads: Sequence[Thread],
+    *,
+    dwells: Sequence[Dwell] = (),
+    comparison: Diff | None = None,
+) -> RenderableType:
+    """Return all of these threads, values expanded; with a comparison, what changed of them."""
     parts: list[RenderableType] = [*process_lines(snapshot), *capture_lines(snapshot)]
-    for thread in threads:
-        parts += [blank(), *_thread_parts(thread, snapshot, dwells)]
+    closer = [part for each in threads for part in _thread_parts(each, snapshot, dwells)]
+    if comparison is None:
+        return Renderables(*parts, *closer)
+    from snapshotter.render.diff import change_parts, figure_parts  # noqa: PLC0415 -- start-up
+
+    parts += [blank(), *change_parts(comparison), *closer, *figure_parts(comparison)]
     return Renderables(*parts)
 
 
 def _thread_parts(
     thread: Thread, snapshot: Snapshot, dwells: Sequence[Dwell]
 ) -> Iterator[RenderableType]:
+    """Yield an empty line, and all that is known of one thread."""
     words = [f"ident {thread.ident:#x}", *identity_words(thread)]
     words += ["holds the GIL"] if thread.holds_gil else []
     words.append(f"seen from {thread.view}")
+    yield blank()
     yield line((name_of(thread), EMPHASIS))
     yield Facts(words, prefix="  ")
     if thread.counters is not None:

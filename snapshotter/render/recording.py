@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from snapshotter.model import Missed, Recording, Snapshot
 
-__all__ = ["number_of", "recording_view"]
+__all__ = ["index_of", "number_of", "recording_view"]
 
 _DEFAULT = ViewOptions()
 _FIRST_ROWS = 3
@@ -56,10 +56,10 @@ def recording_view(
     """
     if not recording.snapshots:
         return Renderables(*_empty(recording))
-    snapshots = recording.snapshots[: _index(recording, at) + 1]
+    snapshots = recording.snapshots[: index_of(recording, at) + 1]
     baseline = snapshots[-2] if len(snapshots) > 1 else None
     if against is not None:
-        baseline = recording.snapshots[_index(recording, against)]
+        baseline = recording.snapshots[index_of(recording, against)]
     shown = replace(recording, snapshots=snapshots)
     parts: list[RenderableType] = [*_head(recording), *_trouble(recording)]
     parts += _body(shown, baseline, options)
@@ -97,7 +97,11 @@ def number_of(snapshot: Snapshot, snapshots: Sequence[Snapshot]) -> int:
     return next(at for at, each in enumerate(snapshots, 1) if each is snapshot)
 
 
-def _index(recording: Recording, number: int | None) -> int:
+def index_of(recording: Recording, number: int | None) -> int:
+    """Return the place of the snapshot with that number, of the last one for None.
+
+    Raises ValueError with a sentence when the recording has no such snapshot.
+    """
     if number is None:
         return len(recording.snapshots) - 1
     numbers = [number_of(each, recording.snapshots) for each in recording.snapshots]

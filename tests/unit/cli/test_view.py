@@ -13,6 +13,7 @@ from tests.support import samples
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from snapshotter.model import Snapshot
     from tests.unit.cli.conftest import Snap
 
 
@@ -25,8 +26,10 @@ def dump(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    directory = tmp_path / "orders"
-    snapshots = [samples.snapshot(step) for step in range(3)]
+    return recorded(tmp_path / "orders", [samples.snapshot(step) for step in range(3)])
+
+
+def recorded(directory: Path, snapshots: list[Snapshot]) -> Path:
     info = RecordingInfo.of(snapshots[0].process, started_at_ns=snapshots[0].captured_at_ns)
     with RecordingWriter.create(directory, info) as writer:
         for number, snapshot in enumerate(snapshots, 1):
@@ -60,6 +63,64 @@ def test_one_thread_of_an_earlier_snapshot_is_shown_with_its_time_there(
     assert "frozen at this place for at least 30 s (2 snapshots" in early
     late = snap("view", recording, "--thread", "worker-7").out
     assert "frozen at this place for at least 60 s (3 snapshots" in late
+
+
+def test_one_thread_is_compared_with_the_snapshot_that_is_named(
+    snap: Snap, recording: Path
+) -> None:
+    against = ["view", recording, "--against", 1, "--thread"]
+    outcome = snap(*against, "collector")
+    assert outcome.code == 0
+    assert "What changed  in 60 s, since " in outcome.out
+    assert "items in orders/collect.py:22 Collector.run grew 1,200 -> 2,700" in outcome.out
+    assert "Changed values" in outcome.out
+    assert "one thread was asked for." in " ".join(outcome.out.split())
+    assert "worker-7" not in outcome.out
+    assert "Figures" not in outcome.out
+    assert "What changed" not in snap("view", recording, "--thread", "collector").out
+    assert "worker-7 has not moved for 60 s (3 snapshots)" in snap(*against, "worker-7").out
+
+
+def test_one_thread_is_compared_in_json_too(snap: Snap, recording: Path) -> None:
+    words = ["view", recording, "--at", 3, "--against", 2, "--json"]
+    one = json.loads(snap(*words, "--thread", "collector").out)
+    assert one["schema"] == "snapshotter.diff/1"
+    assert (one["baseline"]["sequence"], one["current"]["sequence"]) == (2, 3)
+    assert [each["after"]["frames"][0]["qualname"] for each in one["threads"]] == ["Condition.wait"]
+    assert {each["thread"]["name"] for each in one["locals"]} == {"collector"}
+    assert one["process"] == one["gc"] == []
+    whole = json.loads(snap(*words).out)
+    assert len(whole["threads"]) > 10
+    assert whole["process"]
+
+
+def test_a_thread_that_is_gone_is_found_in_the_snapshot_that_is_named(
+    snap: Snap, tmp_path: Path
+) -> None:
+    first, second = samples.snapshot(0), samples.snapshot(1)
+    gone = [each for each in second.threads if each.name != "worker-7"]
+    path = recorded(tmp_path / "shrunk", [first, replace(second, threads=tuple(gone))])
+    assert "worker-7 is gone" in snap("view", path, "--against", 1, "--thread", "worker-7").out
+    assert snap("view", path, "--thread", "worker-7").code == 2
+
+
+@pytest.mark.parametrize("words", [["--thread", "collector"], ["--json"], []])
+def test_what_cannot_be_compared_with_is_told(
+    snap: Snap, dump: Path, recording: Path, words: list[str]
+) -> None:
+    outcome = snap("view", recording, "--against", 9, *words)
+    assert outcome.code == 2
+    assert "has no snapshot 9; it has 1 to 3." in outcome.err
+    outcome = snap("view", dump, "--against", 1, *words)
+    assert outcome.code == 2
+    assert "is a single dump." in outcome.err
+
+
+def test_nobody_is_compared_with_nobody(snap: Snap, recording: Path) -> None:
+    for words in ([], ["--json"]):
+        outcome = snap("view", recording, "--against", 1, "--thread", "nobody", *words)
+        assert outcome.code == 2
+        assert "has no thread 'nobody'." in outcome.err
 
 
 def test_a_thread_that_is_not_there_is_told(snap: Snap, dump: Path) -> None:

@@ -76,9 +76,9 @@ def _live() -> RenderableType:
 
 
 def _thread() -> RenderableType:
-    view = thread_view(LAST, str(LAST.threads[1].native_id), dwells=dwell(RECORDING.snapshots))
-    assert view is not None
-    return view
+    comparison = diff(RECORDING.snapshots[1], LAST)
+    dwells = dwell(RECORDING.snapshots)
+    return thread_view(LAST, LAST.threads[1:2], dwells=dwells, comparison=comparison)
 
 
 SCREENS: dict[str, Callable[[], RenderableType]] = {

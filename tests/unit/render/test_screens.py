@@ -10,7 +10,7 @@ from snapshotter.analysis.dwell import dwell
 from snapshotter.model import Kind, Local, MainState, Snapshot, Value
 from snapshotter.render.diff import diff_view
 from snapshotter.render.doctor import doctor_view
-from snapshotter.render.dump import dump_view, thread_view
+from snapshotter.render.dump import dump_view, find_threads, thread_view
 from snapshotter.render.fit import fold_left, short_path
 from snapshotter.render.lines import ended_line, missed_line, snapshot_line, stopped_line
 from snapshotter.render.live import LiveState, live_view
@@ -192,22 +192,20 @@ def test_deep_stacks_are_cut_in_the_middle() -> None:
     one = replace(whole.threads[2], frames=deep)
     cut = replace(whole, threads=(one,))
     assert "… 250 frames not shown" in rendered(dump_view(cut))
-    view = thread_view(cut, "parser-1")
-    assert view is not None
+    view = thread_view(cut, find_threads(cut, "parser-1"))
     assert "300 frames" in rendered(view)
 
 
 @pytest.mark.parametrize("wanted", ["worker-7", "4177", "0x7f1101051000"])
-def test_thread_view_finds_by_name_native_id_and_ident(wanted: str) -> None:
-    view = thread_view(SHOTS[-1], wanted, dwells=dwell(SHOTS))
-    assert view is not None
+def test_a_thread_is_found_by_name_native_id_and_ident(wanted: str) -> None:
+    view = thread_view(SHOTS[-1], find_threads(SHOTS[-1], wanted), dwells=dwell(SHOTS))
     output = flat(rendered(view))
     assert ".path = '/orders/1042'" in output
     assert "frozen at this place for at least 90 s (4 snapshots" in output
 
 
-def test_thread_view_of_an_unknown_thread_is_none() -> None:
-    assert thread_view(snapshot(), "nobody") is None
+def test_an_unknown_thread_is_not_found() -> None:
+    assert find_threads(snapshot(), "nobody") == ()
 
 
 def test_diff_says_in_sentences_what_stands_and_what_grew() -> None:
