@@ -84,7 +84,7 @@ def _command(command: Command) -> Iterator[str]:
     yield f"{(command.help or '').strip()}\n"
     yield from _options(context)
     yield "```\n" + "\n".join(command.examples) + "\n```\n"
-    codes = ", ".join(f"{int(code)} {EXIT_CODES[code]}" for code in command.exits)
+    codes = ", ".join(f"{int(code)} {text}" for code, text in command.exits.items())
     yield f"Exit codes: {codes}.\n"
 
 

@@ -12,7 +12,7 @@ from snapshotter.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["EXIT_CODES", "Command", "color_option"]
+__all__ = ["ENDED_BY_SIGNALS", "EXIT_CODES", "Command", "color_option"]
 
 EXIT_CODES = {
     ExitCode.DONE: "done",
@@ -23,9 +23,12 @@ EXIT_CODES = {
     ExitCode.NO_SNAPSHOT: "no snapshot in time, or none that could be written",
     ExitCode.UNREADABLE_FILE: "unreadable file",
     ExitCode.INTERNAL: "a bug of snapshotter",
-    ExitCode.INTERRUPTED: "ended with Ctrl-C",
+    ExitCode.INTERRUPTED: "ended with Ctrl-C; a dump or an export with SIGTERM, too",
 }
 """What each exit code means, in words for the help."""
+
+ENDED_BY_SIGNALS = "ended with Ctrl-C or SIGTERM"
+"""What 130 means of a command that any of these signals interrupts."""
 
 
 def color_option() -> click.Option:
@@ -47,11 +50,15 @@ class Command(click.Command):
         *args: Any,  # noqa: ANN401 -- handed on to click as they are
         examples: Sequence[str] = (),
         exits: Sequence[ExitCode] = (),
+        interrupted: str = "ended with Ctrl-C",
         **kwargs: Any,  # noqa: ANN401 -- as above
     ) -> None:
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
-        self.exits = tuple(exits)
+        self.exits = {code: EXIT_CODES[code] for code in exits}
+        """What each exit code that it can have means."""
+        if ExitCode.INTERRUPTED in self.exits:
+            self.exits[ExitCode.INTERRUPTED] = interrupted
         self.params.append(color_option())
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- as click's
@@ -70,7 +77,7 @@ class Command(click.Command):
                 formatter.write("".join(f"  {line}\n" for line in self.examples))
         if self.exits:
             with formatter.section("Exit codes"):
-                formatter.write_dl([(str(int(code)), EXIT_CODES[code]) for code in self.exits])
+                formatter.write_dl([(str(int(code)), text) for code, text in self.exits.items()])
         super().format_epilog(ctx, formatter)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from snapshotter.cli.capture import CaptureGiven, capture_arguments, capture_options
-from snapshotter.cli.command import Command
+from snapshotter.cli.command import ENDED_BY_SIGNALS, Command
 from snapshotter.cli.console import show
 from snapshotter.cli.errors import print_error, print_note
 from snapshotter.cli.idle import idle_catalogue
@@ -59,6 +59,7 @@ class DumpGiven(CaptureGiven):
         ExitCode.NO_SNAPSHOT,
         ExitCode.INTERRUPTED,
     ),
+    interrupted=ENDED_BY_SIGNALS,
 )
 @click.argument("pids", metavar="PID...", type=PID, nargs=-1, required=True)
 @click.option(
@@ -92,7 +93,10 @@ def command(**given: Unpack[DumpGiven]) -> int:
     options = capture_options(given, patience_ns=_PATIENCE_NS, wait_inside_ns=given["wait_inside"])
     if options.wait_inside_ns is not None:
         print_note("a signal that reaches the process while the request waits may be lost to it")
-    codes = [_try(pid, options, destinations[pid], given) for pid in destinations]
+    from snapshotter.record.stop import interrupt_on_signals  # noqa: PLC0415 -- start-up
+
+    with interrupt_on_signals():  # whatever ends us, no half file and no request stays
+        codes = [_try(pid, options, destinations[pid], given) for pid in destinations]
     return next((code for code in codes if code), 0)
 
 
@@ -137,10 +141,9 @@ def _capture(pid: int, options: CaptureOptions, path: Path | None, *, force: boo
     """Take the snapshot, unless it could not be written: the process is looked for first."""
     from snapshotter.attach.priority import modest  # noqa: PLC0415 -- start-up
     from snapshotter.record.capture import Observer  # noqa: PLC0415 -- start-up
-    from snapshotter.record.stop import interrupt_on_signals  # noqa: PLC0415 -- start-up
 
     modest()  # the target must not have to wait for us
-    with interrupt_on_signals(), closing(Observer.open(pid, options)) as observer:
+    with closing(Observer.open(pid, options)) as observer:
         if path is not None:
             check_destination(path, force=force)
         return observer.capture()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.command import Command
+from snapshotter.cli.command import ENDED_BY_SIGNALS, Command
 from snapshotter.cli.output import STDOUT, check_destination, check_directory, open_result
 from snapshotter.cli.params import FILE
 from snapshotter.errors import ExitCode
@@ -25,7 +25,14 @@ __all__ = ["command"]
         "snap export dump.msgpack --format json | jq .threads",
         "snap export orders-4121-20261120T091500Z --format jsonl -o orders.jsonl",
     ),
-    exits=(ExitCode.DONE, ExitCode.USAGE, ExitCode.NO_SNAPSHOT, ExitCode.UNREADABLE_FILE),
+    exits=(
+        ExitCode.DONE,
+        ExitCode.USAGE,
+        ExitCode.NO_SNAPSHOT,
+        ExitCode.UNREADABLE_FILE,
+        ExitCode.INTERRUPTED,
+    ),
+    interrupted=ENDED_BY_SIGNALS,
 )
 @click.argument("path", type=FILE)
 @click.option(
@@ -49,12 +56,16 @@ def command(path: Path, name: str, output: Path, *, force: bool) -> int:
 
     The shape of the JSON is stable and described by a JSON Schema.
     """
+    from snapshotter.record.stop import interrupt_on_signals  # noqa: PLC0415 -- start-up
     from snapshotter.store.reader import load  # noqa: PLC0415 -- start-up
 
     check_directory(output)
     check_destination(output, force=force)
     subject = load(path)
     chosen = FORMATS[name]
-    with open_result(output, force=force, binary=chosen.binary) as stream:
+    with (
+        interrupt_on_signals(),  # whatever ends us, no half file stays
+        open_result(output, force=force, binary=chosen.binary) as stream,
+    ):
         chosen.write(subject, stream)
     return ExitCode.DONE

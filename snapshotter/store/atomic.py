@@ -68,8 +68,16 @@ def atomic_file(path: Path, *, overwrite: bool = False, tidy: bool = True) -> It
     except OSError as error:
         raise storage_error(path, error) from error
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        try:
+            _remove(temporary)
+        except KeyboardInterrupt:  # it came just now, and may have kept us from it
+            _remove(temporary)
+            raise
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def make_directory(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -57,5 +58,27 @@ def test_a_killed_recorder_loses_no_snapshot_and_leaves_nothing_for_long(
         captured(target.pid, patience_ns=50_000_000)
         assert pending_call(target.pid) == 0
         assert spools_for(target.pid) == []
+        assert target.process.poll() is None
+        assert target.stderr_text() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_dump_that_a_signal_ends_leaves_nothing(
+    target_python: str, number: signal.Signals, rounds: int, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-m", "snapshotter", "dump", "--patience", "300ms", "--force"]
+    # Its main thread is asked again and again, and answers late: the signal may come at any point.
+    with spawn("busy.py", "2", python=target_python) as target:
+        for _ in range(rounds):
+            with subprocess.Popen(
+                [*words, str(target.pid)], cwd=tmp_path, stdout=subprocess.DEVNULL
+            ) as dumping:
+                time.sleep(RNG.random() * 0.5)
+                dumping.send_signal(number)
+            assert dumping.returncode in {0, 130, -number}, "done, in order, or not yet begun"
+            assert pending_call(target.pid) == 0
+            assert spools_for(target.pid) == []
+            assert {path.name for path in tmp_path.iterdir()} <= {"dump.msgpack"}
         assert target.process.poll() is None
         assert target.stderr_text() == ""

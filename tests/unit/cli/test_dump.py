@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import stat
 from pathlib import Path
@@ -12,6 +13,7 @@ from snapshotter.errors import NoSuchProcessError, SnapshotterError, StorageErro
 from snapshotter.model import Snapshot, ValueLevel
 from snapshotter.record.options import CaptureOptions, CarrierChoice
 from snapshotter.store.decode import decode
+from snapshotter.store.dump_file import write_dump
 from snapshotter.store.reader import load_dump
 from tests.support import samples
 
@@ -177,6 +179,39 @@ def test_sigterm_during_the_capture_ends_in_order(
     assert outcome.code == 130
     assert observer.closed == 1
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("at", ["fsync", "unlink"])
+def test_a_signal_during_the_writing_leaves_no_half_file(
+    snap: Snap, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, at: str
+) -> None:
+    done = getattr(os, at)
+    raised: list[object] = []
+
+    def interrupted(*args: object, **kwargs: object) -> None:
+        if not raised:
+            raised.append(args)
+            signal.raise_signal(number)
+        done(*args, **kwargs)
+
+    monkeypatch.setattr(os, at, interrupted)
+    assert snap("dump", 1).code == 130
+    assert raised
+    assert not [path for path in Path().iterdir() if path.name != "dump.msgpack"]
+    Path("dump.msgpack").unlink(missing_ok=True)
+    write_dump(Path("whole"), samples.snapshot())
+    raised.clear()
+    assert snap("export", "whole", "--format", "json", "-o", "out.json").code == 130
+    assert raised
+    assert not [path for path in Path().iterdir() if path.name not in {"whole", "out.json"}]
+
+
+def test_the_help_says_what_ends_it(snap: Snap) -> None:
+    for command in ("dump", "export"):
+        assert "130  ended with Ctrl-C or SIGTERM\n" in snap(command, "--help").out
+    assert "130  ended with Ctrl-C\n" in snap("watch", "--help").out
+    assert "130  ended with Ctrl-C; a dump" in snap("--help").out
 
 
 def test_json_is_one_line_per_process_and_writes_no_file(snap: Snap) -> None:
