@@ -109,12 +109,13 @@ def _thread_changes(
         run = by_thread.get(id(runs.find(after)))
         # A recording may know that it was elsewhere in between and came back.
         was_away = run is not None and run.arrived and run.since_ns > since_ns
+        stops = None if run is None else _stops_since(since_ns, run)
         yield ThreadChange(
             before,
             after,
             None,
-            Movement.MOVED if was_away else movement(before, after),
-            counter_delta(before, after),
+            Movement.MOVED if was_away else movement(before, after, stops=stops),
+            counter_delta(before, after, stops=stops),
             thread_idle_reason(after, catalogue),
             run,
         )
@@ -124,6 +125,11 @@ def _thread_changes(
     for thread in aligned.removed:
         idle = thread_idle_reason(thread, catalogue)
         yield ThreadChange(thread, None, Change.REMOVED, idle=idle)
+
+
+def _stops_since(since_ns: int, run: Dwell) -> int | None:
+    """Return how often a thread was stopped or continued since then; None if the run has not it."""
+    return run.counters.stops if run.counters is not None and run.since_ns == since_ns else None
 
 
 def signature_shares(

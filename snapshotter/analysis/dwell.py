@@ -14,6 +14,7 @@ from snapshotter.analysis.movement import (
     counter_delta,
     movement,
     same_place,
+    stopped_or_continued,
 )
 
 if TYPE_CHECKING:
@@ -119,12 +120,13 @@ def _stretch(run: Sequence[tuple[Snapshot, Thread]]) -> Stretch:
     """Measure a run, the newest first."""
     (newest, thread), (first, first_thread) = run[0], run[-1]
     single = len(run) == 1
+    stops = sum(stopped_or_continued(older, newer) for (_, newer), (_, older) in pairwise(run))
     return Stretch(
         since_ns=first.captured_at_ns,
         duration_ns=newest.monotonic_ns - first.monotonic_ns,
         snapshots=len(run),
-        movement=None if single else movement(first_thread, thread),
-        counters=None if single else counter_delta(first_thread, thread),
+        movement=None if single else movement(first_thread, thread, stops=stops),
+        counters=None if single else counter_delta(first_thread, thread, stops=stops),
     )
 
 

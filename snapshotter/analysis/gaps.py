@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from snapshotter.analysis.align import align_frames
 from snapshotter.analysis.locals import mixed_threads, mixed_variables
-from snapshotter.analysis.movement import SamePlace, same_place
+from snapshotter.analysis.movement import (
+    Movement,
+    SamePlace,
+    movement,
+    same_place,
+    stopped_or_continued,
+)
 from snapshotter.model import Kind, Status, View
 
 if TYPE_CHECKING:
@@ -57,6 +63,17 @@ def _thread_gaps(pairs: Sequence[tuple[Thread, Thread]]) -> Iterator[str]:
             f"Of {_threads(uncounted)} it is not known whether the kernel ran it:"
             " no counters in both snapshots."
         )
+    woken = sum(_was_only_woken(old, new) for old, new in pairs)
+    if woken:
+        yield (
+            f"Of {_threads(woken)} it is not known whether the program ran:"
+            " the process was stopped or continued in between, and that alone wakes a thread."
+        )
+
+
+def _was_only_woken(old: Thread, new: Thread) -> bool:
+    found = movement(old, new)
+    return found is Movement.UNKNOWN and stopped_or_continued(old, new)
 
 
 def _inside_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:

@@ -12,10 +12,24 @@ from snapshotter.model import View
 if TYPE_CHECKING:
     from snapshotter.model import Frame, Thread
 
-__all__ = ["CounterDelta", "Movement", "SamePlace", "counter_delta", "movement", "same_place"]
+__all__ = [
+    "CounterDelta",
+    "Movement",
+    "SamePlace",
+    "counter_delta",
+    "movement",
+    "same_place",
+    "stopped_or_continued",
+]
 
 SPINNING_CORES = 0.8
 POLLING_CORES = 0.05
+_SWITCHES_OF_A_STOP = 3
+"""How often a sleeping thread gives the processor away because its process is stopped or continued.
+
+Once to stop, once to sleep again; once more where all wake up together and wait for the GIL.
+"""
+_STOPPED_STATES = frozenset("Tt")
 
 
 class Movement(StrEnum):
@@ -32,7 +46,10 @@ class Movement(StrEnum):
     REPEATING = "repeating"
     """The same place, but it worked: no evidence of a hang."""
     UNKNOWN = "unknown"
-    """No counters, or no view from which both snapshots have its whole stack."""
+    """No counters, or no view from which both snapshots have its whole stack.
+
+    Or it was stopped or continued in between: that alone wakes it, and the counters tell no more.
+    """
 
 
 class SamePlace(StrEnum):
@@ -51,6 +68,8 @@ class CounterDelta:
     involuntary: int | None
     cpu_ns: int | None
     elapsed_ns: int
+    stops: int = 0
+    """How often it was seen to be stopped, or to go on, in between."""
 
     @property
     def switches(self) -> int | None:
@@ -65,12 +84,15 @@ class CounterDelta:
         return None if self.cpu_ns is None else self.cpu_ns / self.elapsed_ns
 
 
-def movement(before: Thread, after: Thread) -> Movement:
-    """Class the movement of one thread between two snapshots (the same thread on both sides)."""
+def movement(before: Thread, after: Thread, *, stops: int | None = None) -> Movement:
+    """Class the movement of one thread between two snapshots (the same thread on both sides).
+
+    ``stops`` is for snapshots with others between them; see ``counter_delta``.
+    """
     same = same_place(before, after)
     if same is SamePlace.NO:
         return Movement.MOVED
-    delta = counter_delta(before, after)
+    delta = counter_delta(before, after, stops=stops)
     if same is SamePlace.UNKNOWN or delta is None:
         return Movement.UNKNOWN
     return _class_at_same_place(delta)
@@ -87,13 +109,25 @@ def _class_at_same_place(delta: CounterDelta) -> Movement:
         return Movement.UNKNOWN
     if delta.switches == 0 and delta.cpu_ns == 0:
         return Movement.FROZEN
-    if delta.voluntary > 0 and delta.cores < POLLING_CORES:
-        return Movement.POLLING
-    return Movement.REPEATING
+    if delta.cores >= POLLING_CORES:
+        return Movement.REPEATING
+    return _class_of_sleeper(delta.voluntary, delta.stops)
 
 
-def counter_delta(before: Thread, after: Thread) -> CounterDelta | None:
-    """Return the difference of the kernel's counters, or None without two usable readings."""
+def _class_of_sleeper(voluntary: int, stops: int) -> Movement:
+    if stops and voluntary <= stops * _SWITCHES_OF_A_STOP:
+        return Movement.UNKNOWN
+    return Movement.POLLING if voluntary > 0 else Movement.REPEATING
+
+
+def counter_delta(
+    before: Thread, after: Thread, *, stops: int | None = None
+) -> CounterDelta | None:
+    """Return the difference of the kernel's counters, or None without two usable readings.
+
+    ``stops`` counts how often the thread was stopped or continued, where snapshots in between tell;
+    else the states on both sides do.
+    """
     old, new = before.counters, after.counters
     if old is None or new is None or new.at_ns <= old.at_ns:
         return None
@@ -102,7 +136,17 @@ def counter_delta(before: Thread, after: Thread) -> CounterDelta | None:
         _delta(old.involuntary_switches, new.involuntary_switches),
         _delta(old.cpu_ns, new.cpu_ns),
         new.at_ns - old.at_ns,
+        int(stopped_or_continued(before, after)) if stops is None else stops,
     )
+
+
+def stopped_or_continued(before: Thread, after: Thread) -> bool:
+    """Tell whether one of two snapshots has the thread stopped (SIGSTOP, a debugger)."""
+    return _is_stopped(before) is not _is_stopped(after)
+
+
+def _is_stopped(thread: Thread) -> bool:
+    return thread.counters is not None and thread.counters.state in _STOPPED_STATES
 
 
 def _delta(before: int | None, after: int | None) -> int | None:

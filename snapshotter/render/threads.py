@@ -9,6 +9,7 @@ from rich.console import Group as Renderables
 
 from snapshotter.analysis.align import ThreadIndex
 from snapshotter.analysis.idle import thread_idle_reason
+from snapshotter.analysis.movement import Movement
 from snapshotter.analysis.signatures import group_threads
 from snapshotter.model import View
 from snapshotter.render.fit import SEPARATOR, Facts, Hanging, blank, line, names_of, sentence
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from snapshotter.analysis.dwell import Dwell
-    from snapshotter.analysis.movement import Movement
+    from snapshotter.analysis.dwell import Dwell, Stretch
     from snapshotter.analysis.signatures import Group
     from snapshotter.model import Counters, Snapshot, Thread
     from snapshotter.render.options import ViewOptions
@@ -207,14 +207,21 @@ def dwell_text(run: Dwell, *, many: bool = False) -> Text:
     share = ""
     if told.counters is not None and told.counters.cores and not many:
         share = f" ({cores(told.counters.cores)})"
-    words = MOVEMENT_WORDS_MANY if many else MOVEMENT_WORDS
+    words = _movement_words(told, many=many)
     return sentence(
         (told.movement.value, MOVEMENT[told.movement]),
         f" at this place for at least {duration(told.duration_ns)}"
         f" ({told.snapshots} snapshots, since {clock(told.since_ns)}):"
-        f" {words[told.movement]}{share}",
+        f" {words}{share}",
         f"; {whole_run_words(run, least='at least ')}" if run.tail else "",
     )
+
+
+def _movement_words(told: Stretch, *, many: bool) -> str:
+    """Return what the kernel says of it."""
+    if told.movement is Movement.UNKNOWN and told.counters is not None and told.counters.stops:
+        return "stopped or continued in between, and that alone wakes a thread"
+    return (MOVEMENT_WORDS_MANY if many else MOVEMENT_WORDS)[told.movement or Movement.UNKNOWN]
 
 
 def whole_run_words(run: Dwell, *, least: str = "") -> str:

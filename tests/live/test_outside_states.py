@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from snapshotter.analysis.diff import diff
+from snapshotter.analysis.dwell import dwell
+from snapshotter.analysis.movement import Movement
 from snapshotter.attach.preflight import examine
 from snapshotter.errors import ProcessEndedError
 from snapshotter.model import MainState, View
@@ -167,3 +170,45 @@ def test_a_main_thread_that_ended_by_itself(target_python: str) -> None:
 
     assert snapshot.capture.main is MainState.GONE
     assert local(snapshot, named(snapshot, "worker"), "work", "answer") == 42
+
+
+ASLEEP = """
+import os, threading, time
+
+lock = threading.Lock()
+lock.acquire()
+threading.Thread(target=lock.acquire, name="stuck", daemon=True).start()
+threading.Thread(target=threading.Event().wait, name="waiter", daemon=True).start()
+os.write(int(os.environ["SNAP_READY_FD"]), b"ready\\n")
+time.sleep(600)
+"""
+
+
+def test_threads_of_a_process_that_was_stopped_and_went_on_are_not_called_polling(
+    target_python: str,
+) -> None:
+    with spawn_source(ASLEEP, python=target_python) as target:
+        with Observer.open(target.pid, OPTIONS) as observer:
+            wait_until(lambda: frozen(observer.capture(), observer.capture()))
+            shots = [observer.capture()]
+            os.kill(target.pid, signal.SIGSTOP)
+            wait_until(lambda: process_state(target.pid) == "T")
+            shots.append(observer.capture())
+            os.kill(target.pid, signal.SIGCONT)
+            wait_until(lambda: asleep(observer.capture()))
+            shots += [observer.capture(), observer.capture()]
+        for older, newer in (shots[:2], shots[1:3]):
+            kinds = {each.thread.name: each.movement for each in diff(older, newer).threads}
+            assert kinds["stuck"] is kinds["waiter"] is Movement.UNKNOWN
+        for run in dwell(shots):
+            assert run.movement is Movement.UNKNOWN
+            assert run.tail is not None
+            assert run.tail.movement is Movement.FROZEN
+
+
+def frozen(before: Snapshot, after: Snapshot) -> bool:
+    return all(each.movement is Movement.FROZEN for each in diff(before, after).threads)
+
+
+def asleep(snapshot: Snapshot) -> bool:
+    return all(each.counters and each.counters.state == "S" for each in snapshot.threads)

@@ -258,6 +258,31 @@ def test_dwell_has_no_tail_where_the_whole_run_is_of_one_class() -> None:
     assert run.tail.movement is Movement.SPINNING
 
 
+def test_a_stop_in_the_middle_of_a_run_is_no_polling() -> None:
+    wake = (1, 0, 20_000)
+    shots = shots_of(STILL, wake, STILL, wake, STILL, STILL)
+    for step in (2, 3):
+        (each,) = shots[step].threads
+        assert each.counters
+        counters = replace(each.counters, state="T")
+        shots[step] = replace(shots[step], threads=(replace(each, counters=counters),))
+    (run,) = dwell(shots)
+    assert (run.snapshots, run.movement) == (7, Movement.UNKNOWN)
+    assert run.counters
+    assert run.counters.stops == 2
+    assert run.tail is not None
+    assert (run.tail.snapshots, run.tail.movement) == (3, Movement.FROZEN)
+    (row,) = timeline(shots)
+    assert "".join(cell.value[0] for cell in row.cells) == "nfufuff"
+    (change,) = diff(shots[0], shots[-1], dwells=(run,)).threads
+    assert change.movement is Movement.UNKNOWN
+    (change,) = diff(shots[1], shots[2]).threads
+    assert change.movement is Movement.UNKNOWN
+    (told,) = (each for each in diff(shots[1], shots[2]).not_compared if "stopped" in each)
+    assert told.startswith("Of 1 thread it is not known whether the program ran: the process was")
+    assert not any("stopped" in each for each in diff(shots[2], shots[3]).not_compared)
+
+
 def test_dwell_ends_where_the_thread_was_away() -> None:
     shots = list(recording(4).snapshots)
     shots[1] = replace(shots[1], threads=shots[1].threads[:1])

@@ -51,6 +51,40 @@ def test_movement_at_the_same_place_follows_the_counters(
     assert movement(at_place(), at_place(count)) is expected
 
 
+def stopped(count: Counters) -> Counters:
+    return replace(count, state="T")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (START, stopped(later(1, 0, 20_000)), Movement.UNKNOWN),
+        (stopped(START), later(1, 1, 20_000), Movement.UNKNOWN),
+        (stopped(START), later(3, 0, 20_000), Movement.UNKNOWN),
+        (stopped(START), later(0, 1, 20_000), Movement.UNKNOWN),
+        (replace(START, state="t"), later(1, 0, 20_000), Movement.UNKNOWN),
+        (stopped(START), stopped(later()), Movement.FROZEN),
+        (stopped(START), later(14, 0, 480_000), Movement.POLLING),
+        (stopped(START), later(2, 0, 5 * SECOND_NS), Movement.REPEATING),
+        (stopped(START), later(2, 0, 9 * SECOND_NS), Movement.SPINNING),
+        (START, later(1, 0, 20_000), Movement.POLLING),
+    ],
+)
+def test_who_was_only_stopped_or_continued_is_not_called_polling(
+    before: Counters, after: Counters, expected: Movement
+) -> None:
+    assert movement(at_place(before), at_place(after)) is expected
+
+
+def test_what_snapshots_in_between_tell_of_stops_counts() -> None:
+    before, after = at_place(START), at_place(later(2, 0, 40_000))
+    assert movement(before, after) is Movement.POLLING
+    assert movement(before, after, stops=2) is Movement.UNKNOWN
+    delta = counter_delta(before, after, stops=2)
+    assert delta
+    assert delta.stops == 2
+
+
 def test_movement_elsewhere_is_moved_whatever_the_counters_say() -> None:
     moved = replace(at_place(later()), frames=ELSEWHERE)
     assert movement(at_place(), moved) is Movement.MOVED

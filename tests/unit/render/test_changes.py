@@ -3,8 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from snapshotter.analysis.diff import diff
-from snapshotter.model import Snapshot, View
+from snapshotter.analysis.dwell import dwell
+from snapshotter.model import Snapshot, Thread, View
 from snapshotter.render.diff import diff_view
+from snapshotter.render.dump import dump_view
 from tests.support.samples import recording
 from tests.unit.render.screens import rendered
 
@@ -61,3 +63,25 @@ def test_changed_locals_are_named() -> None:
     )
     output = flat(rendered(diff_view(diff(before, after))))
     assert "1 local changed: position in orders/parse.py:41 tokens" in output
+
+
+def with_counts(thread: Thread, state: str, *, more: int) -> Thread:
+    """Return the thread in that state, after so many further switches of its own accord."""
+    old = thread.counters
+    assert old is not None
+    voluntary = (old.voluntary_switches or 0) + more
+    at_ns = old.at_ns + more * 1_000_000_000
+    counters = replace(old, state=state, voluntary_switches=voluntary, at_ns=at_ns)
+    return replace(thread, counters=counters)
+
+
+def test_threads_that_only_went_on_after_a_stop_are_told_as_such() -> None:
+    stopped = replace(BEFORE, threads=tuple(with_counts(t, "T", more=0) for t in BEFORE.threads))
+    gone_on = replace(AFTER, threads=tuple(with_counts(t, "S", more=1) for t in BEFORE.threads))
+    dwells = dwell((stopped, gone_on))
+    view = dump_view(gone_on, comparison=diff(stopped, gone_on, dwells=dwells), dwells=dwells)
+    output = flat(rendered(view))
+    assert "polling" not in output
+    assert "it is not known whether the program ran: the process was stopped or" in output
+    assert "unknown at this place for at least 30 s (2 snapshots" in output
+    assert "stopped or continued in between, and that alone wakes a thread" in output
