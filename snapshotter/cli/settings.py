@@ -32,6 +32,9 @@ SETTABLE: dict[str, frozenset[str]] = {
 }
 """Long names of the options of each command that a settings file may set."""
 
+_LISTS = {"var"}
+_FLAGS = {"quiet", "all", "plain"}
+
 _SIZE_LIMIT_BYTES = 1 << 20
 
 type Settings = dict[str, Any]
@@ -61,9 +64,10 @@ def _read(path: Path) -> tuple[Settings | None, str | None]:
         return None, None
     except OSError as error:
         raise UsageError(f"{path.name} cannot be read: {error.strerror}.") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)  # nor can a stream be made of a directory
+        return None, None
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None, None
         if not _is_trusted(path, descriptor):
             return None, f"{path.name} was left out: it, or its directory, is another user's"
         content = stream.read(_SIZE_LIMIT_BYTES)
@@ -96,18 +100,20 @@ def _default_map(data: Settings, path: Path) -> Settings:
     _refuse_unknown(data.keys() - known, known, path)
     result: Settings = {"color": data["color"]} if "color" in data else {}
     if "idle" in data:
-        result["idle"] = _texts(data["idle"], path)
+        result["idle"] = _texts(data["idle"], "idle", path)
     for command, names in SETTABLE.items():
         own = _table(data, command, path)
         _refuse_unknown(own.keys() - names, names, path)
         merged = {key: value for key, value in shared.items() if key in names} | own
-        result[command] = {_parameter(key): _as_typed(value) for key, value in merged.items()}
+        result[command] = {
+            _parameter(key): _as_typed(value, key, path) for key, value in merged.items()
+        }
     return result
 
 
-def _texts(value: object, path: Path) -> list[str]:
+def _texts(value: object, key: str, path: Path) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise UsageError(f"{path.name}: idle must be a list of texts.")
+        raise UsageError(f"{path.name}: {key} must be a list of texts.")
     return value
 
 
@@ -125,8 +131,12 @@ def _parameter(key: str) -> str:
     return {"for": "duration"}.get(key, key.replace("-", "_"))
 
 
-def _as_typed(value: object) -> object:
+def _as_typed(value: object, key: str, path: Path) -> object:
     """A number in the file is parsed as if it had been typed: 30 without a unit is refused."""
-    if isinstance(value, list):
-        return [_as_typed(item) for item in value]
-    return value if isinstance(value, bool) else str(value)
+    if key in _LISTS:
+        return _texts(value, key, path)
+    if key in _FLAGS:
+        return value if isinstance(value, bool) else str(value)
+    if isinstance(value, bool | list | dict):
+        raise UsageError(f"{path.name}: {key} must be a text or a number.")
+    return str(value)

@@ -59,6 +59,20 @@ def test_pyproject_is_read_when_there_is_no_file_of_our_own(tmp_path: Path) -> N
     assert load_settings(tmp_path)[0]["watch"] == {}
 
 
+def test_a_directory_of_that_name_is_no_setting(tmp_path: Path) -> None:
+    (tmp_path / "snapshotter.toml").mkdir()
+    assert load_settings(tmp_path) == ({}, None)
+
+
+def test_flags_and_lists_are_set_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "snapshotter.toml").write_text(
+        'var = ["a:b"]\n[watch]\nquiet = true\ncount = 3\n[view]\nall = "yes"\n'
+    )
+    settings, _ = load_settings(tmp_path)
+    assert settings["watch"] == {"var": ["a:b"], "quiet": True, "count": "3"}
+    assert settings["view"] == {"all": "yes"}
+
+
 def test_a_pyproject_of_others_is_no_setting(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "orders"\n')
     assert load_settings(tmp_path) == ({}, None)
@@ -74,6 +88,11 @@ def test_a_pyproject_of_others_is_no_setting(tmp_path: Path) -> None:
         ("watch = 3", "snapshotter.toml: watch must be a table."),
         ("idle = 3", "snapshotter.toml: idle must be a list of texts."),
         ("= 3", "snapshotter.toml is not valid TOML"),
+        ('var = "a:b"', "snapshotter.toml: var must be a list of texts."),
+        ("var = [1]", "snapshotter.toml: var must be a list of texts."),
+        ('[watch]\nevery = ["1s"]', "snapshotter.toml: every must be a text or a number."),
+        ("[watch]\ncount = true", "snapshotter.toml: count must be a text or a number."),
+        ("[dump]\nlocals = {a = 1}", "snapshotter.toml: locals must be a text or a number."),
     ],
 )
 def test_what_means_nothing_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
