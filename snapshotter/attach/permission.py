@@ -95,12 +95,20 @@ def _despite_capability(pid: int, ours: dict[str, str], theirs: dict[str, str]) 
         )
     if _yama_scope() == "3":
         return "The kernel forbids this to everybody (Yama ptrace_scope is 3).", "Only a reboot."
-    if not same_namespace(pid, Namespace.USER):
+    if _is_in_another_user_namespace(pid):
         return (
             "It lives in a user namespace over which our capabilities have no power.",
             "Run snap in the namespace of its parent, such as on the host.",
         )
     return _security_module(pid)
+
+
+def _is_in_another_user_namespace(pid: int) -> bool:
+    """Tell whether it is known to be; who may not look at a process may not even see this."""
+    try:
+        return not same_namespace(pid, Namespace.USER)
+    except PermissionError:
+        return False
 
 
 def security_label(pid: int) -> str | None:

@@ -61,6 +61,13 @@ def examine(pid: int) -> Report:
         checks.extend(_examine(pid))
     except SnapshotterError as error:
         checks.append(Check("process", _FAIL, error.message, error.hint))
+    except PermissionError:
+        sentence = f"The kernel does not let us look at process {pid}."
+        checks.append(
+            Check(
+                "permission", _FAIL, sentence, "Run snap as root, or as the user of that process."
+            )
+        )
     except OSError:
         checks.append(Check("process", _FAIL, f"Process {pid} ended while it was looked at."))
     return Report(pid, tuple(checks))
