@@ -58,7 +58,7 @@ def check_locals(policy: str) -> tuple[str, list[list[str]]]:
     globs = [glob.split(":") for glob in policy.split(",")]
     if any(len(glob) != _GLOB_PARTS or not all(glob) for glob in globs):
         raise UsageError(
-            f"--locals {policy} is neither app, all, none nor module:function:name patterns.",
+            f"--locals {policy!r} is neither app, all, none nor module:function:name patterns.",
             hint="For example: --locals 'orders.*:*:order_id,*:handle:*'",
             slug="locals",
         )
@@ -71,7 +71,7 @@ def check_variable(expression: str) -> list[str]:
     names = path.split(".")
     if not module or not colon or not all(names):
         raise UsageError(
-            f"--var {expression} is not of the form module:dotted.path.",
+            f"--var {expression!r} is not of the form module:dotted.path.",
             hint="For example: --var orders.cache:CACHE.hits",
             slug="var",
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-__all__ = ["DIRECTORY", "DURATION", "FILE", "PID", "SIZE", "usage_error"]
+__all__ = ["COUNT", "DIRECTORY", "DURATION", "FILE", "PID", "SIZE", "usage_error"]
 
 _LARGEST_PID = (1 << 31) - 1
 """What a pid_t holds, more than any machine gives out: such a number is a process not there."""
@@ -62,6 +62,12 @@ class _Pid(_Parsed):
         ]
 
 
+class _Count(click.IntRange):
+    """A whole number; click would call it an integer range."""
+
+    name = "number"
+
+
 class _Named(click.Path):
     """A path that names something: an empty one would be this directory, which nobody means."""
 
@@ -88,6 +94,7 @@ def _parse_pid(text: str) -> int:
 
 DURATION = _Parsed("duration", parse_duration_ns)
 SIZE = _Parsed("size", parse_size_bytes)
+COUNT = _Count(min=1)
 PID = _Pid("pid", _parse_pid)
 FILE = _Named(path_type=Path, readable=False)
 DIRECTORY = _Named(path_type=Path, readable=False, file_okay=False)

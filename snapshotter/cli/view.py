@@ -11,7 +11,7 @@ from snapshotter.cli.command import Command
 from snapshotter.cli.console import show
 from snapshotter.cli.idle import idle_catalogue
 from snapshotter.cli.output import print_json, print_snapshots
-from snapshotter.cli.params import FILE
+from snapshotter.cli.params import COUNT, FILE
 from snapshotter.errors import ExitCode, UnreadableFileError, UsageError, shell_word
 from snapshotter.model import Recording
 
@@ -54,13 +54,13 @@ class _ViewGiven:
 @click.argument("path", type=FILE)
 @click.option(
     "--at",
-    type=click.IntRange(min=1),
+    type=COUNT,
     metavar="N",
     help="Of a recording: show snapshot number N.  [default: the last]",
 )
 @click.option(
     "--against",
-    type=click.IntRange(min=1),
+    type=COUNT,
     metavar="N",
     help="Of a recording: show what changed since snapshot number N; with --thread, of that only.",
 )

@@ -13,7 +13,7 @@ from snapshotter.cli.command import Command
 from snapshotter.cli.console import is_terminal
 from snapshotter.cli.errors import print_note
 from snapshotter.cli.idle import idle_catalogue
-from snapshotter.cli.params import DIRECTORY, DURATION, PID, SIZE
+from snapshotter.cli.params import COUNT, DIRECTORY, DURATION, PID, SIZE
 from snapshotter.cli.targets import Targets
 from snapshotter.cli.units import format_duration
 from snapshotter.errors import (
@@ -97,7 +97,7 @@ class WatchGiven(CaptureGiven):
 )
 @click.option(
     "--count",
-    type=click.IntRange(min=1),
+    type=COUNT,
     metavar="N",
     help="End after N snapshots of each process. One that starts later has N of its own, but is "
     "waited for only as long as others are recorded.",
@@ -148,6 +148,8 @@ def command(**given: Unpack[WatchGiven]) -> int:
 
 
 def _check(given: WatchGiven) -> None:
+    if not all(glob.strip() for glob in given["name"]):
+        raise UsageError("--name: an empty name matches no process.")
     if given["every"] < _SHORTEST_INTERVAL_NS:
         raise UsageError(
             f"--every must be at least {format_duration(_SHORTEST_INTERVAL_NS)}, not "
@@ -231,6 +233,11 @@ class _Tally:
             raise self.unwritten
         if self.ended is not None:
             raise ProcessEndedError(self.ended)
+        if self.trouble is None and self.stopped is not None:
+            raise NoSnapshotError(
+                f"Not one snapshot was taken: {self.stopped.value}.",
+                hint="Let it run for longer, or take one dump with: snap dump PID",
+            )
         raise NoSnapshotError(self.trouble or "Not one snapshot was taken.")
 
 

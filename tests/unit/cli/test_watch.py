@@ -198,6 +198,16 @@ def test_not_one_snapshot_that_could_be_written_is_the_error_of_the_disk(
     assert len(bench.observed[4121].captured_at) == 2
 
 
+def test_an_end_before_the_first_snapshot_is_told_as_that(snap: Snap, bench: Bench) -> None:
+    bench.at_sleep(1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    outcome = snap("watch", 4121)
+    assert outcome.code == 5
+    assert bench.observed[4121].captured_at == []
+    sentence, step, _ = outcome.err.splitlines()
+    assert sentence == "snap: Not one snapshot was taken: stopped with SIGTERM."
+    assert step.startswith("  try: Let it run for longer")
+
+
 def test_several_processes_have_a_recording_each(snap: Snap, bench: Bench) -> None:
     outcome = snap("watch", 1, 2, "--count", 2, "-o", "all")
     assert outcome.code == 0
