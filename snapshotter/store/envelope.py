@@ -64,7 +64,8 @@ def unseal(data: bytes, *, name: str) -> tuple[int, dict[str, Any]]:
     ``altered`` or ``malformed``.
     """
     if len(data) > MAX_FILE_BYTES:
-        message = f"{name} is larger than any dump ({len(data)} bytes)."
+        # The reader stops there: how large the file is, nobody knows here.
+        message = f"{name} is larger than any dump (more than {MAX_FILE_BYTES:,} bytes)."
         raise UnreadableFileError(message, slug="dump-too-large")
     major = _major(data, name=name)
     _check_whole(data, name=name)

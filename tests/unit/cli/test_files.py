@@ -89,6 +89,16 @@ def test_a_file_that_may_not_be_read_is_unreadable_and_no_wrong_use(
     assert "#unreadable-file" in outcome.err
 
 
+def test_a_huge_file_is_told_without_a_size_that_it_has_not(snap: Snap, tmp_path: Path) -> None:
+    with (tmp_path / "huge").open("wb") as stream:
+        stream.truncate(300_000_000)
+    outcome = snap("view", "huge")
+    assert outcome.code == 6
+    assert outcome.err.startswith(
+        "snap: huge is larger than any dump (more than 16,777,216 bytes).\n"
+    )
+
+
 @pytest.mark.parametrize(
     "words",
     [
