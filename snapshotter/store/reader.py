@@ -130,8 +130,9 @@ def _snapshots(
 
 
 def _nothing_readable(directory: Path, skipped: Sequence[SkippedFile]) -> UnreadableFileError:
+    first = f" {skipped[0].reason}" if skipped else ""
     return UnreadableFileError(
-        f"None of the {len(skipped)} files in {directory} can be read.",
-        hint=skipped[0].reason if skipped else "",
+        f"None of the {len(skipped)} files in {directory} can be read.{first}",
+        hint="Name another directory that snap watch wrote into, or an older copy of this one.",
         slug="empty-recording",
     )

@@ -127,3 +127,19 @@ def test_a_name_in_the_settings_is_one_that_a_file_can_have(snap: Snap, tmp_path
     outcome = snap("watch", 1)
     assert outcome.code == 2
     assert "--output: no name holds a zero byte. (from the settings file)" in outcome.err
+
+
+def test_of_a_recording_that_is_broken_throughout_the_first_reason_is_told(
+    snap: Snap, tmp_path: Path
+) -> None:
+    directory = tmp_path / "cut"
+    directory.mkdir()
+    for number in (1, 2):
+        name = f"00000{number}-20261120T091500.003Z.msgpack"
+        (directory / name).write_bytes(WHOLE[:2_000])
+    outcome = snap("view", "cut")
+    assert outcome.code == 6
+    sentence, step, _ = outcome.err.splitlines()
+    assert sentence.startswith("snap: None of the 2 files in cut can be read. cut/000001-")
+    assert sentence.endswith(" is torn: its end is missing.")
+    assert step.startswith("  try: Name another directory")

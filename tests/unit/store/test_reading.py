@@ -123,7 +123,7 @@ def test_recording_of_which_nothing_can_be_read_is_refused(recorded: Path) -> No
 
     with pytest.raises(UnreadableFileError, match="None of the 3 files") as caught:
         load(recorded)
-    assert "is empty" in caught.value.hint
+    assert "is empty" in caught.value.message
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
