@@ -145,7 +145,6 @@ class Injector:
                         outcome = self._lie_in_wait(course, outcome, wait_inside_ns)
             finally:
                 self.withdraw()
-                self._spool.forget_reply()  # a carrier that is late ends when it finds none
             pause_s = _pause_before_next(outcome)
             if not pause_s or time.monotonic_ns() >= until:
                 return outcome

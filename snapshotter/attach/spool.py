@@ -203,10 +203,6 @@ class Spool:
             raise _cannot_write(self.path_in_target, error) from error
         return self._reply
 
-    def forget_reply(self) -> None:
-        """Remove the reply of the last request, answered or not."""
-        self._close_reply()
-
     def remove(self) -> None:
         """Remove all files and the directory, and close every descriptor. Never raises OSError."""
         self._close_reply()
