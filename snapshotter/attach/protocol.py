@@ -157,7 +157,12 @@ class MainThread:
 
     def turns(self) -> Turns:
         """Begin to watch whether it lets other threads run."""
-        return Turns(self._runtime, self._point, self._slot)
+        return Turns(
+            self._runtime,
+            self._point,
+            self._slot,
+            is_blocked=lambda: self.now() is MainNow.BLOCKED,
+        )
 
     def is_gone(self) -> bool:
         """Return whether the process has ended, or become another program."""

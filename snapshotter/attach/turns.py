@@ -12,6 +12,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from snapshotter.attach.slot import Slot
     from snapshotter.outside.probe_point import ProbePoint
     from snapshotter.outside.runtime import Runtime
@@ -25,11 +27,18 @@ _LONG_INTERVALS: Final = 4
 class Turns:
     """Watches the GIL of a target from outside, look by look."""
 
-    def __init__(self, runtime: Runtime, point: ProbePoint, slot: Slot) -> None:
-        """Begin to watch the GIL at ``point``, whose eval breaker is that of ``slot``."""
+    def __init__(
+        self, runtime: Runtime, point: ProbePoint, slot: Slot, *, is_blocked: Callable[[], bool]
+    ) -> None:
+        """Begin to watch the GIL at ``point``, whose eval breaker is that of ``slot``.
+
+        ``is_blocked`` tells of the main thread whether it waits for something.
+        """
         self._runtime = runtime
         self._gil = point.gil_address
+        self._main = point.thread
         self._slot = slot
+        self._is_blocked = is_blocked
         interval_ns = runtime.switch_interval_ns(self._gil)
         self._long_ns = max(_LONG_NS, _LONG_INTERVALS * interval_ns)
         self._number = -1
@@ -42,7 +51,13 @@ class Turns:
         Always False in a free-threaded build. Raises ProcessEndedError.
         """
         now = time.monotonic_ns()
-        number = self._runtime.gil_at(self._gil).switch_number
-        if number != self._number or not self._gil or self._slot.is_gil_demanded():
-            self._number, self._since_ns = number, now
+        gil = self._runtime.gil_at(self._gil)
+        is_given = (
+            gil.holder != self._main
+            or gil.switch_number != self._number
+            or self._slot.is_gil_demanded()
+            or (not gil.locked and self._is_blocked())  # anybody may have it
+        )
+        if is_given:
+            self._number, self._since_ns = gil.switch_number, now
         return now - self._since_ns >= self._long_ns

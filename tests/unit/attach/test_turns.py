@@ -22,11 +22,13 @@ class Target:
     """A GIL, the eval breaker of the main thread, and a clock."""
 
     gil_address = 64
+    thread = 4096
 
     def __init__(self, interval_ns: int) -> None:
         self.interval_ns = interval_ns
         self.switches = 5
-        self.is_demanded = False
+        self.is_demanded = self.is_blocked = False
+        self.holder = self.thread
         self.now_ns = 7
 
     def switch_interval_ns(self, gil: int) -> int:
@@ -35,7 +37,7 @@ class Target:
 
     def gil_at(self, gil: int) -> GilState:
         assert gil == self.gil_address
-        return GilState(locked=True, holder=1, switch_number=self.switches)
+        return GilState(locked=not self.is_blocked, holder=self.holder, switch_number=self.switches)
 
     def is_gil_demanded(self) -> bool:
         return self.is_demanded
@@ -49,7 +51,12 @@ def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> T
 
 
 def watch(target: Target) -> Turns:
-    return Turns(cast("Runtime", target), cast("ProbePoint", target), cast("Slot", target))
+    return Turns(
+        cast("Runtime", target),
+        cast("ProbePoint", target),
+        cast("Slot", target),
+        is_blocked=lambda: target.is_blocked,
+    )
 
 
 def look_for(found: Turns, target: Target, length_ns: int) -> bool:
@@ -77,6 +84,18 @@ def test_a_turn_begins_the_wait_anew(target: Target) -> None:
 def test_who_may_demand_the_interpreter_will_get_it(target: Target) -> None:
     found = watch(target)
     target.is_demanded = True
+    assert not look_for(found, target, 500 * MS)
+
+
+def test_another_thread_that_keeps_the_interpreter_has_had_its_turn(target: Target) -> None:
+    found = watch(target)
+    target.holder += 1
+    assert not look_for(found, target, 500 * MS)
+
+
+def test_while_the_main_thread_waits_anybody_may_have_it(target: Target) -> None:
+    found = watch(target)
+    target.is_blocked = True
     assert not look_for(found, target, 500 * MS)
 
 
