@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ ROOT = {"snapshotter", "errors"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
 
 
+@cache
 def _imported(path: Path) -> list[str]:
     """Absolute names of all modules that a file imports, those for typing too."""
     names = []

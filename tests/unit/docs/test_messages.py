@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ def _class_slugs(body: list[ast.stmt]) -> Iterator[str]:
                 yield slug
 
 
+@cache
 def _raised() -> set[str]:
     modules = (REPOSITORY / "snapshotter").rglob("*.py")
     return {slug for path in modules for slug in _slugs_of(path)}
