@@ -6,11 +6,14 @@ import os
 import sys
 
 import pytest
+from hypothesis import settings
 
 _PYTHONS = {
     "3.14": os.environ.get("SNAP_TEST_PYTHON_314", sys.executable),
     "3.15": os.environ.get("SNAP_TEST_PYTHON_315", ""),
 }
+
+settings.register_profile("quick", max_examples=25)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from snapshotter.attach.reply import ReplyError, decode_reply
 from snapshotter.model import Kind
 from snapshotter.outside.origin import Origins
+from tests.support.examples import examples
 from tests.unit.probe.probing import NONCE, raw_reply
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ ORIGINS = Origins(())
 LONG_S = 20.0
 MOST_BYTES = 200 << 20
 ZEROES = {"collections": 0, "collected": 0, "uncollectable": 0}
-FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = examples(40, suppress_health_check=[HealthCheck.too_slow])
 scalars = st.one_of(
     st.none(),
     st.booleans(),

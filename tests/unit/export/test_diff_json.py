@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from referencing import Registry, Resource
 
 from snapshotter.analysis.diff import diff
@@ -17,6 +17,7 @@ from snapshotter.analysis.recordings import diff_recordings
 from snapshotter.export.diff_json import diff_dict
 from snapshotter.export.encoding import dumps
 from snapshotter.model import Item, Kind, Local, Recording, Snapshot, Value
+from tests.support.examples import examples
 from tests.support.strategies import snapshots
 from tests.support.synthetic import busy_snapshot, tiny_snapshot
 
@@ -110,7 +111,7 @@ def test_two_recordings_compare() -> None:
 
 
 @given(snapshots(max_values=1), snapshots(max_values=1))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_any_diff_is_as_the_schema_says(before: Snapshot, after: Snapshot) -> None:
     later = replace(
         after,

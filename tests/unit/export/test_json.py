@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from referencing import Registry, Resource
 
 from snapshotter.export import FORMATS
@@ -29,6 +29,7 @@ from snapshotter.model import (
     Snapshot,
     Value,
 )
+from tests.support.examples import examples
 from tests.support.strategies import snapshots
 from tests.support.synthetic import busy_snapshot, tiny_snapshot
 
@@ -72,7 +73,7 @@ def test_schema_itself_is_valid(name: str) -> None:
 
 
 @given(snapshots(max_values=2))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_any_snapshot_is_as_the_schema_says(snapshot: Snapshot) -> None:
     SNAPSHOT.validate(json.loads(dumps(snapshot_dict(snapshot))))
 

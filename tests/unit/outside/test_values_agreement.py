@@ -13,11 +13,12 @@ import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from snapshotter.model import ValueLevel
 from tests.support.details import Details, details_of, see_own, tree
+from tests.support.examples import examples
 from tests.unit.probe.probing import see
 
 if TYPE_CHECKING:
@@ -170,9 +171,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES)
 def test_any_value_is_told_the_same(own: Details, value: object) -> None:
     outside, inside = both(own, value)

@@ -16,12 +16,13 @@ from snapshotter.store import envelope
 from snapshotter.store import format as file_format
 from snapshotter.store.decode import decode
 from snapshotter.store.encode import encode
+from tests.support.examples import examples
 from tests.support.strategies import snapshots
 from tests.support.synthetic import busy_snapshot, tiny_snapshot
 
 
 @given(snapshots())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_decode_of_encode_is_the_same_snapshot(snapshot: Snapshot) -> None:
     comes_back(snapshot)
 

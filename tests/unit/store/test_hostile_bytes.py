@@ -11,7 +11,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.errors import UnreadableFileError
@@ -20,6 +20,7 @@ from snapshotter.store.decode import decode
 from snapshotter.store.encode import encode
 from snapshotter.store.envelope import seal
 from snapshotter.store.format import MAX_FILE_BYTES, TRAILER_BYTES
+from tests.support.examples import examples
 from tests.support.synthetic import busy_snapshot
 
 GOOD = encode(busy_snapshot(threads=2, depth=3, differing=1, locals_each=2))
@@ -168,7 +169,7 @@ def test_any_content_behind_a_right_head_and_sum_is_refused(content: bytes) -> N
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_mutated_and_resealed_files_are_read_or_refused(data: st.DataObject) -> None:
     body = bytearray(GOOD[:-TRAILER_BYTES])
     for _ in range(data.draw(st.integers(1, 4))):

@@ -7,10 +7,11 @@ import sys
 
 import msgpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.store.wire import WireError, pack, strict_unpack, text_from_wire, text_to_wire
+from tests.support.examples import examples
 
 _objects = st.recursive(
     st.none()
@@ -25,7 +26,7 @@ _objects = st.recursive(
 
 
 @given(_objects)
-@settings(max_examples=50)
+@examples(50)
 def test_what_was_packed_comes_back(value: object) -> None:
     assert strict_unpack(pack(value), max_depth=20) == value
 
