@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-PACKAGE = Path(__file__).parents[3] / "snapshotter"
+from tests.support.imports import PACKAGE, imported
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 ALLOWED = {
     "model": set(),
     "analysis": {"model"},
@@ -33,23 +35,6 @@ ROOT = {"snapshotter", "errors"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
 
 
-@cache
-def _imported(path: Path) -> list[str]:
-    """Absolute names of all modules that a file imports, those for typing too."""
-    names = []
-    package = ["snapshotter", *path.relative_to(PACKAGE).parts[:-1]]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            names.append(module)
-            if module == "snapshotter":
-                names += [f"snapshotter.{alias.name}" for alias in node.names]
-    return names
-
-
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_imports_only_from_the_layers_below_it(path: Path) -> None:
     layer = path.relative_to(PACKAGE).parts[0]
@@ -57,7 +42,7 @@ def test_a_module_imports_only_from_the_layers_below_it(path: Path) -> None:
 
     wrong = [
         name
-        for name in _imported(path)
+        for name in imported(path)
         if name.startswith("snapshotter.")
         and name != "snapshotter.__version__"
         and not any(
@@ -75,7 +60,7 @@ def test_a_library_is_used_in_its_home_only(path: Path) -> None:
 
     strangers = [
         name
-        for name in _imported(path)
+        for name in imported(path)
         if name.split(".")[0] in HOMES and layer not in HOMES[name.split(".")[0]]
     ]
 
