@@ -44,9 +44,9 @@ class LyingMemory(Memory):
     def read_some(self, address: int, size: int) -> bytes:
         data = super().read_some(address, size)
         self.bytes_read += len(data)
-        chosen = random.Random(self.seed * 1_000_003 + address)  # noqa: S311 - repeatable
-        if not self.lies or chosen.randrange(self.rarity):
+        if not self.lies or hash((self.seed, address)) % self.rarity:
             return data
+        chosen = random.Random(self.seed * 1_000_003 + address)  # noqa: S311 - repeatable
         bad = bytearray(data)
         for _ in range(chosen.randrange(1, 2 + len(bad) // 64)):
             at = chosen.randrange(len(bad)) & ~7
