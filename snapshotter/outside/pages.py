@@ -10,6 +10,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from snapshotter.errors import TornReadError
+from snapshotter.outside.give_way import give_way
 
 if TYPE_CHECKING:
     from snapshotter.outside.memory import Memory
@@ -131,6 +132,7 @@ class PagedMemory:
         return data
 
     def _copy(self, number: int) -> bytes:
+        give_way()
         start = number << _SHIFT
         for skipped in range(0, _BLOCK_BYTES, _PAGE_BYTES):
             try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.errors import TornReadError
 from snapshotter.model.snapshot import OutsideStack
+from snapshotter.outside.give_way import give_way
 from snapshotter.outside.main_state import MainEvidence, decide_main_state
 from snapshotter.outside.origin import Origins
 from snapshotter.outside.outer import OuterPart
@@ -116,6 +117,7 @@ class OutsideReader:
         Raises ``TornReadError`` when the lists of threads cannot be read, ``ProcessEndedError``
         and ``NotPermittedError``.
         """
+        give_way()
         started_ns = time.monotonic_ns()
         tids = native_to_os_tid(self._pid)
         # Before all else: our own reading takes time in which the main thread may move on.
@@ -154,6 +156,7 @@ class OutsideReader:
         stacks: _Stacks = {}
         moving = []
         for thread in (thread for item in seen for thread in item.threads):
+            give_way()
             if time.monotonic_ns() > longest_ns:
                 stacks[thread.address] = "There was no time left to read it."
                 continue
@@ -193,6 +196,7 @@ class OutsideReader:
                     continue
                 tid = tids.get(thread.native_id)
                 if tid is not None and tid not in facts:
+                    give_way()
                     facts[tid] = thread_facts(self._pid, tid, time.monotonic_ns())
                 known = facts.get(tid) if tid is not None else None
                 if known is None and isinstance(stack, str):

@@ -18,6 +18,7 @@ from snapshotter.attach.reply import InsideView, ReplyError, decode_reply
 from snapshotter.attach.request import Question, check_locals, check_variable
 from snapshotter.attach.spool import Spool
 from snapshotter.errors import ProcessEndedError, SnapshotterError, TornReadError
+from snapshotter.outside.give_way import give_way
 from snapshotter.outside.memory import Memory
 from snapshotter.outside.origin import Origins
 from snapshotter.outside.procfs import is_thread, thread_ids
@@ -141,6 +142,7 @@ class Observer:
             raise ProcessEndedError(ended) from error
 
     def _capture(self) -> Snapshot:
+        give_way()
         captured_at_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
         process = process_info(self._runtime.pid, self._runtime.version_text, self._identity)
         outside = self._look()
@@ -163,6 +165,7 @@ class Observer:
             carriers=self._carriers | self._suspected(outside),
         )
         self._remember_carriers(views)
+        give_way()
         return merge(views, self._names)
 
     def _look(self) -> OutsideView:
