@@ -183,7 +183,7 @@ class Observer:
     def _suspected(self, outside: OutsideView) -> frozenset[int]:
         """Idents of the threads that may be carriers which never had a turn."""
         seen = outside.threads
-        return frozenset(thread.ident for thread in seen if thread.native_id in self._suspects)
+        return frozenset(thread.ident for thread in seen if thread.os_tid in self._suspects)
 
     def _remember_carriers(self, views: Views) -> None:
         """Keep the idents of our threads as long as there are such threads."""
@@ -191,7 +191,8 @@ class Observer:
         inside = views.inside
         own = {inside.carrier_ident} if inside and inside.carrier == "thread" else set()
         self._carriers = alive | own
-        self._suspects = self._suspects & set(thread_ids(self._runtime.pid)) | self._new_threads
+        seen = {thread.os_tid for thread in views.outside.threads}
+        self._suspects = self._suspects & seen | self._new_threads
 
     def _inside(self, outside: OutsideView) -> tuple[InsideView | None, Outcome]:
         """Ask the target, unless something forbids it; the reason stands in the outcome."""

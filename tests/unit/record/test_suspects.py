@@ -1,0 +1,43 @@
+"""Threads that began while we asked are known by their numbers in the kernel, as we see them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from snapshotter.model import MainState
+from snapshotter.outside.view import OutsideThread, OutsideView
+from snapshotter.record.capture import Observer
+
+INNER, OUTER = 7, 4007
+"""The number of a thread in the pid namespace of a container, and in ours."""
+THREAD = OutsideThread(
+    ident=99,
+    native_id=INNER,
+    os_tid=OUTER,
+    is_main=False,
+    interpreter=0,
+    stack=None,
+    problem=None,
+    holds_gil=False,
+    counters=None,
+)
+
+
+def suspected(*numbers: int) -> frozenset[int]:
+    observer = object.__new__(Observer)
+    observer._suspects = frozenset(numbers)
+    other = replace(THREAD, ident=100, native_id=OUTER, os_tid=INNER)
+    view = OutsideView(
+        threads=(THREAD, other),
+        gil_holder=None,
+        interpreters=1,
+        main=MainState.BLOCKED,
+        main_detail=None,
+        started_ns=0,
+        duration_ns=1,
+    )
+    return observer._suspected(view)
+
+
+def test_a_carrier_in_a_container_is_known_by_its_number_outside() -> None:
+    assert suspected(OUTER) == {THREAD.ident}
