@@ -183,6 +183,7 @@ def _watch(given: WatchGiven, targets: Targets) -> int:
     clock = SystemClock()
     recordings = Recordings(plan, clock)
     tally = _run(given, recordings, targets, clock)
+    _check_written(tally, recordings.written)
     _summarize(tally, recordings.written)
     return tally.exit_code()
 
@@ -292,6 +293,17 @@ def _display(given: WatchGiven, recordings: Recordings, clock: Clock) -> Display
     return display.LiveDisplay(
         recordings.directories, interval_ns=given["every"], clock=clock, catalogue=catalogue
     )
+
+
+def _check_written(tally: _Tally, directories: AbstractSet[Path]) -> None:
+    """Raise NoSnapshotError when somebody removed all that was recorded."""
+    if tally.stored and not any(path.is_dir() for path in directories):
+        places = " and ".join(map(str, sorted(directories)))
+        raise NoSnapshotError(
+            f"{places} was removed during the recording, and all that it held.",
+            hint="Record again, into a directory that nobody cleans up.",
+            slug="recording-removed",
+        )
 
 
 def _summarize(tally: _Tally, directories: AbstractSet[Path]) -> None:

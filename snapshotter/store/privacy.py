@@ -24,10 +24,9 @@ def check_parent(directory: Path) -> None:
     """
     mode = directory.stat().st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-        own = shell_word(directory / "recordings")
         raise UsageError(
             f"Everybody can replace what is in {directory}, and a recording holds values.",
-            hint=f"Make a directory of your own: mkdir -m 700 {own}",
+            hint="Record into a directory of your own, such as one in your home: -o ~/recording",
             slug="unsafe-directory",
         )
 

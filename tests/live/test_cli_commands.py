@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,20 @@ def test_a_signal_ends_a_watch_in_order(
     assert [path.name for path in here.iterdir() if path.name.startswith(".tmp")] == []
     assert target.process.poll() is None
     assert spools_for(target.pid) == []
+
+
+def test_a_recording_that_somebody_removed_is_told_at_the_end(
+    target: LiveTarget, tmp_path: Path
+) -> None:
+    here = tmp_path / "here"
+    with watching(target.pid, "--every", "30s", "-o", "here", cwd=tmp_path) as watch:
+        wait_until(lambda: dumps(here))
+        shutil.rmtree(here)
+        watch.terminate()
+        _, errors = watch.communicate(timeout=DEADLINE_S)
+        assert watch.returncode == 5
+    assert "here was removed during the recording" in errors
+    assert "messages.md#recording-removed" in errors
 
 
 def test_two_signals_end_a_watch_at_once_and_leave_nothing(
