@@ -27,7 +27,7 @@ from snapshotter.attach.slot import Slot
 from snapshotter.attach.turns import Turns
 from snapshotter.errors import ProcessEndedError, TornReadError
 from snapshotter.outside.probe_point import lies_in_gil
-from snapshotter.outside.procfs import Syscall, waiting_on
+from snapshotter.outside.procfs import Syscall, times_run, waiting_on
 from snapshotter.outside.syscalls import is_futex
 from snapshotter.outside.wake import WakeClock
 
@@ -144,16 +144,17 @@ class MainThread:
         """Return what it does now."""
         return activity(self._point, self._pid, self._pid)
 
+    def times_run(self) -> int | None:
+        """Return how often it was put on a CPU, None where the kernel does not count."""
+        return times_run(self._pid, self._pid)
+
     def holds_gil(self) -> bool:
         """Return whether it runs Python (or C code that keeps the GIL) now; one system call."""
         return self._point.is_holding_gil()
 
-    def waits_for_gil(self) -> bool:
-        """Return whether it stands still until another thread gives the GIL away.
-
-        Not if a signal has ended what it did: CPython would run the script before the handler.
-        """
-        return self.now() is MainNow.WAITS_FOR_GIL and not self._slot.has_signal()
+    def has_signal(self) -> bool:
+        """Return whether a signal waits for its handler: CPython would run the script before it."""
+        return self._slot.has_signal()
 
     def turns(self) -> Turns:
         """Begin to watch whether it lets other threads run."""

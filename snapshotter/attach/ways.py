@@ -127,6 +127,20 @@ class _Chance:
     is_still: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Nap:
+    """A sleep of the main thread: to see that it lasts is far cheaper than to look anew."""
+
+    runs: int | None
+    """How often it had been put on a CPU before it was seen asleep."""
+    wake_ns: int | None
+
+    def lasts(self, runs: int | None, now: int) -> bool:
+        """Return whether it has not run since, and will not wake by itself before long."""
+        is_far = self.wake_ns is None or self.wake_ns - now > _NEAR_NS
+        return is_far and runs is not None and runs == self.runs
+
+
 def _through_main(main: MainThread, course: Course, until: int) -> Iterator[Attempt]:
     if main.foreign_request() is not None:
         course.problem = _FOREIGN
@@ -173,22 +187,27 @@ def _chances(main: MainThread, until: int, *, alone: bool) -> Iterator[_Chance]:
     """
     eager_until = time.monotonic_ns() + _EAGER_NS
     runs_since = first_seen = 0
+    nap = None
     while (now := time.monotonic_ns()) < until:
-        if main.holds_gil():
-            runs_since, first_seen = runs_since or now, first_seen or now
-            passed = max(now - runs_since - _RUNS_ALONE_NS, now - first_seen - _CHOOSY_NS)
-            if alone or passed >= 0:
-                yield _Chance()
+        runs = main.times_run()
+        if nap is None or not nap.lasts(runs, now):
+            nap, doing = None, main.now()
+            if doing is MainNow.PYTHON:
+                runs_since, first_seen = runs_since or now, first_seen or now
+                passed = max(now - runs_since - _RUNS_ALONE_NS, now - first_seen - _CHOOSY_NS)
+                if alone or passed >= 0:
+                    yield _Chance()
+                    continue
+            elif doing is MainNow.WAITS_FOR_GIL and not main.has_signal():
+                yield _Chance(is_still=True)
                 continue
-        elif main.waits_for_gil():
-            yield _Chance(is_still=True)
-            continue
-        else:
-            runs_since = 0
-            wake = main.next_wake_ns()
-            if wake is not None and 0 <= wake - now <= _NEAR_NS:
-                yield _Chance(wake, is_still=True)
-                continue
+            else:
+                runs_since = 0
+                wake = main.next_wake_ns()
+                if wake is not None and 0 <= wake - now <= _NEAR_NS:
+                    yield _Chance(wake, is_still=True)
+                    continue
+                nap = _Nap(runs, wake) if doing is MainNow.BLOCKED else None
         time.sleep(_EAGER_POLL_S if now < eager_until else _PATIENT_POLL_S)
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "thread_counters",
     "thread_facts",
     "thread_ids",
+    "times_run",
     "waiting_on",
 ]
 
@@ -150,6 +151,14 @@ def waiting_on(pid: int, tid: int) -> Syscall | str | None:
     except ValueError:
         return None
     return Syscall(number, arguments)
+
+
+def times_run(pid: int, tid: int) -> int | None:
+    """Return how often the kernel has put the thread on a CPU, None where it does not count."""
+    words = _slurp(f"/proc/{pid}/task/{tid}/schedstat").split()
+    with suppress(ValueError, IndexError):
+        return int(words[2]) or None
+    return None
 
 
 def _slurp(path: str) -> bytes:
