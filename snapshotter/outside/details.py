@@ -164,12 +164,12 @@ class DetailsReader:
 
     def _asyncio(self, scrubber: Scrubber, wanted: Wanted) -> TasksSeen | None:
         limits = wanted.limits or limits_for(wanted.level)
+        self._pages.forget()
         with suppress(TornReadError):
+            if not self._tasks.is_known and not self._modules.module("_asyncio"):
+                return TasksSeen(0, ())
             threads = self._runtime.threads(self._runtime.main_interpreter())
-            found = self._tasks.read(threads, scrubber, most=limits.tasks)
-            if found is not None or self._modules.module("_asyncio"):
-                return found
-            return TasksSeen(0, ())
+            return self._tasks.read(threads, scrubber, most=limits.tasks)
         return None
 
     def _new_table(self, scrubber: Scrubber, wanted: Wanted, started_ns: int) -> ValueTable:

@@ -121,6 +121,15 @@ class Heap:
                 entries.append((key, value))
         return entries
 
+    def dict_state(self, address: int) -> tuple[int, int, int]:
+        """Return what changes whenever a key is added to a dict or taken out of it.
+
+        The address of its table, how many places of it were ever used, and its length: a place
+        is used once, and then a new table is made.
+        """
+        keys = self.pages.u64(address + self.layout.dict_keys)
+        return keys, self._keys(keys)[3], self.dict_length(address)
+
     def dict_bytes(self, address: int) -> int:
         """Return the size of a dict's own table as ``dict.__sizeof__`` counts it."""
         if self.pages.u64(address + self.layout.dict_values):

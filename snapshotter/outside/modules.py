@@ -27,6 +27,7 @@ _MOST_ENTRIES: Final = 20_000
 _MOST_THREADS: Final = 4_000
 _MOST_DIGITS: Final = 10
 _MOST_HINTS: Final = 1_000
+_MOST_ABSENT: Final = 16
 _NAMES_BUDGET_NS: Final = 100_000_000
 """For the interpreters after the main one."""
 
@@ -46,7 +47,7 @@ class SeenVariable:
 class Modules:
     """Looks names up in dicts of the main interpreter: by their text, none is ever hashed."""
 
-    __slots__ = ("_classes", "_heap", "_hints", "_runtime")
+    __slots__ = ("_absent", "_classes", "_heap", "_hints", "_runtime")
 
     def __init__(self, runtime: Runtime, heap: Heap, classes: ClassReader) -> None:
         """Look into ``runtime`` through ``heap``."""
@@ -54,6 +55,7 @@ class Modules:
         self._heap = heap
         self._classes = classes
         self._hints: dict[tuple[int, str], int] = {}
+        self._absent: dict[tuple[int, str], object] = {}
 
     def builtins(self) -> DictKeys:
         """Return the entries of the dict of ``builtins``. Raises ``TornReadError``."""
@@ -82,12 +84,14 @@ class Modules:
         hint = self._hints.get((names, wanted), 0)
         if hint < len(entries) and self._is(entries[hint][0], wanted):
             return entries[hint][1]
+        state = self._heap.dict_state(names), entries
+        if self._absent.get((names, wanted)) == state:
+            return 0
         for at, (key, value) in enumerate(entries):
             if self._is(key, wanted):
-                if len(self._hints) >= _MOST_HINTS:
-                    self._hints.clear()
-                self._hints[names, wanted] = at
+                _remember(self._hints, (names, wanted), at, _MOST_HINTS)
                 return value
+        _remember(self._absent, (names, wanted), state, _MOST_ABSENT)
         return 0
 
     def variable(self, table: ValueTable, path: tuple[str, ...]) -> SeenVariable:
@@ -208,3 +212,10 @@ class Modules:
                 if self._is(key, name):
                     return value
         return 0
+
+
+def _remember[K, V](known: dict[K, V], key: K, value: V, most: int) -> None:
+    """Add to what is known, which is forgotten as a whole when it is too much."""
+    if len(known) >= most:
+        known.clear()
+    known[key] = value

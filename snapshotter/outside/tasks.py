@@ -138,6 +138,11 @@ class TaskReader:
         self._task_types: dict[int, bool] = {}
         self._round_codes: dict[int, CodeInfo] = {}
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the place of the tasks has been found."""
+        return self._known is not None
+
     def read(
         self, threads: Sequence[ThreadRef], scrubber: Scrubber, *, most: int
     ) -> TasksSeen | None:

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 SHAPES = "scalars texts containers objects callables times secrets cells class_body".split()  # noqa: SIM905
+REPLACING = """
+import os, sys
+CONFIG = {"stays": 0, "key 0": 0}
+os.write(int(os.environ["SNAP_READY_FD"]), b"ready\\n")
+for number, _line in enumerate(sys.stdin):
+    del CONFIG["key %d" % number]
+    CONFIG["key %d" % (number + 1)] = number + 1
+    os.write(1, b"%d." % (number + 1))
+"""
 PATIENCE_NS = 5_000_000_000
 
 
@@ -95,6 +104,22 @@ def test_variables_are_followed_while_the_main_thread_is_blocked(target_python: 
     assert found.values[fifth.node or 0].value is False
     assert sixth.problem == "nothing readable is called absent"
     assert seventh.problem == "no module of this name is loaded"
+
+
+def test_a_key_that_comes_where_another_one_was_is_found(target_python: str) -> None:
+    with spawn_source(REPLACING, python=target_python) as target, details_of(target.pid) as details:
+        for number in range(40):
+            paths = [("__main__", "CONFIG", f"key {at}") for at in (number, number + 1)]
+            old, new = details.read("none", variables=tuple(paths)).variables
+            assert old.problem is None
+            assert new.problem == f"nothing readable is called key {number + 1}"
+            target.tell("next")
+            last = f"{number + 1}."
+            target.wait_for(lambda last=last: target.stdout_text().endswith(last))  # type: ignore[misc]
+            found = details.read("none", variables=tuple(paths))
+            old, new = found.variables
+            assert old.problem == f"nothing readable is called key {number}"
+            assert found.values[new.node or 0].value == number + 1
 
 
 def test_names_of_threads_are_those_of_threading(target_python: str) -> None:
