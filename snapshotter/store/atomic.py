@@ -114,6 +114,8 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     slug, reason, hint = _SENTENCES.get(
         error.errno or 0, ("storage", error.strerror or str(error), "")
     )
+    if error.errno == errno.ENOENT and path.parent.is_dir():  # such as /proc
+        slug, reason, hint = "not-writable", "no file can be made there", "Write elsewhere."
     return StorageError(f"{path} was not written: {reason}.", hint=hint, slug=slug)
 
 

@@ -122,7 +122,11 @@ class TestWriteDump:
 
     @pytest.mark.parametrize(
         ("place", "slug"),
-        [("missing/dump.msgpack", "no-such-directory"), ("file/dump.msgpack", "not-a-directory")],
+        [
+            ("missing/dump.msgpack", "no-such-directory"),
+            ("file/dump.msgpack", "not-a-directory"),
+            ("/proc/dump.msgpack", "not-writable"),
+        ],
     )
     def test_place_that_cannot_be_written_is_explained(
         self, tmp_path: Path, place: str, slug: str
