@@ -86,8 +86,10 @@ def captured(
 
 
 def is_whole(snapshot: Snapshot) -> bool:
-    """Whether it has the inside view with all locals: this machine may have other work."""
-    return View.INSIDE in snapshot.capture.views and not snapshot.capture.missing
+    """Whether the probe told all, the main thread too: this machine may have other work."""
+    capture = snapshot.capture
+    main = [thread.view for thread in snapshot.threads if thread.is_main]
+    return View.INSIDE in capture.views and View.OUTSIDE not in main and not capture.missing
 
 
 @pytest.fixture(autouse=True)
