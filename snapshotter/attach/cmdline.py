@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from snapshotter.probe.redaction import (
     follows_secret_name,
     gives_password,
+    is_login,
     name_is_secret,
     password_option,
 )
@@ -54,15 +55,18 @@ def mask_secrets(arguments: Iterable[str]) -> tuple[str, ...]:
     """Return the arguments with the values of secrets replaced."""
     masked = []
     value_follows = False
-    option = ""
+    option = before = ""
     for argument in arguments:
         is_option = argument.startswith("-")
         if gives_password(argument, option):
             masked.append(option + HIDDEN)
+        elif is_login(before, argument) or (value_follows and not is_option):
+            masked.append(HIDDEN)
         else:
-            masked.append(HIDDEN if value_follows and not is_option else _mask(argument))
+            masked.append(_mask(argument))
         value_follows = is_option and (follows_secret_name(argument) or argument == option)
         option = option or password_option(argument)
+        before = argument
     return tuple(masked)
 
 

@@ -11,6 +11,7 @@ from snapshotter.probe.redaction import (
     MOST_KNOWN,
     follows_secret_name,
     gives_password,
+    is_login,
     is_worth_knowing,
     may_name_a_secret,
     name_is_secret,
@@ -75,13 +76,14 @@ class Scrubber:
 
         ``texts`` are their short texts, "" of what is none.
         """
-        secret = user = False
-        option = ""
+        secret = False
+        option = before = ""
         for text in texts:
-            yield self.hides and (secret or (user and ":" in text) or gives_password(text, option))
+            hidden = secret or is_login(before, text) or gives_password(text, option)
+            yield self.hides and hidden
             secret = text != "" and (follows_secret_name(text) or text == option)
             option = option or password_option(text)
-            user = text in {"-u", "--user", "--proxy-user"}  # of curl: name:password follows
+            before = text
 
     def names_a_secret(self, members: Iterable[tuple[str, str]]) -> bool:
         """``{"name": "DB_PASSWORD", "value": …}``: whether one member calls another secret.

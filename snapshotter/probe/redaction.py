@@ -12,6 +12,7 @@ __all__ = [
     "follows_secret_name",
     "gives_password",
     "holds_what_is_named",
+    "is_login",
     "is_worth_knowing",
     "may_name_a_secret",
     "name_is_secret",
@@ -32,6 +33,7 @@ _EXACT_NAMES = {
     socialsecuritynumber iban pan cardno cardnum hmackey aeskey rsakey deploykey sharedkey
     fernetkey accountkey storagekey webhookurl slackwebhook basicauth proxyauth authheader
     apisignature authkey httpauth userpass userpwd unlockcode backupcodes recoverycode recoverycodes
+    authcode mfacode codeverifier tlskey sslkey clientkeydata
     """.split()
 }
 # Unmistakable wherever they stand in the name, lower case, separators dropped.
@@ -44,6 +46,7 @@ _NAME_PARTS = (
     "apisecret",
     "accesskey",
     "privatekey",
+    "privkey",
     "secretkey",
     "clientsecret",
     "credential",
@@ -70,7 +73,7 @@ _NAME_PARTS = (
 # A secret where they stand as a word of the name ...
 _NAME_WORDS = {
     *"""secret secrets token jwt cookie cookies pwd passwd otp totp cvv cvc ssn signature
-    credentials creds oauth2 pass authtoken apikey""".split()
+    credentials creds oauth2 pass authtoken apikey dsn psk""".split()
 }
 # ... unless such a word says that it is only counted, cut or described ...
 _HARMLESS_WORDS = {
@@ -137,7 +140,7 @@ def name_is_secret(name: str) -> bool:
             return True
     found = squashed.endswith(("token", "secret", "pwd", "cookie"))
     for word in words:
-        found = found or word in _NAME_WORDS
+        found = found or word in _NAME_WORDS or word.rstrip("0123456789") in _NAME_WORDS
     return found and not harmless
 
 
@@ -157,6 +160,13 @@ def password_option(text: str) -> str:
 def gives_password(text: str, option: str) -> bool:
     """Whether an argument is this option with the password in it."""
     return option != "" and text.startswith(option) and len(text) > len(option)
+
+
+def is_login(option: str, text: str) -> bool:
+    """Whether this is ``name:password`` after an option of curl; two numbers are user and group."""
+    if ":" not in text or option not in ("-u", "--user", "--proxy-user"):
+        return False
+    return not text.replace(":", "").isdigit()
 
 
 def may_name_a_secret(name: str) -> bool:

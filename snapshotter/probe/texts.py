@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from .redaction import gives_password, name_is_secret, password_option
+from .redaction import (
+    follows_secret_name,
+    gives_password,
+    is_login,
+    name_is_secret,
+    password_option,
+)
 
 __all__ = ["is_card_number", "text_is_secret"]
 
@@ -224,10 +230,14 @@ def _is_given_a_value(lower: str, end: int) -> bool:
 
 
 def _has_password_option(text: str) -> bool:
-    """``mysql -pSECRET``, ``sshpass -p SECRET``, anywhere in a command."""
+    """``mysql -pSECRET``, ``curl -u bob:SECRET``, ``--password SECRET``, anywhere in a command."""
     option = before = ""
-    for word in text.split() if " -" in text else ():
+    for word in text.split() if " -" in text or text[:1] == "-" else ():
         if gives_password(word, option) or (option != "" and before == option):
+            return True
+        if is_login(before, word):
+            return True
+        if before[:1] == "-" and word[:1] != "-" and follows_secret_name(before):
             return True
         option = option or password_option(word)
         before = word

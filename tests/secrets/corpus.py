@@ -47,7 +47,8 @@ id_token csrf_token private_key privateKey ssh_key session_id sessionid cookie s
 authorization auth_token bearer jwt credit_card credit_card_number card_number cvv ssn iban otp
 totp_secret pin pincode passcode connection_string dsn database_url credentials creds oauth2
 encryption_key signing_key master_key mnemonic kubeconfig basic_auth fernet_key salt nonce
-MYSQL_PWD webhook_secret""".split()
+MYSQL_PWD webhook_secret pwd1 token2 secret2 SENTRY_DSN wifi_psk privkey mfa_code auth_code
+tls_key client-key-data code_verifier""".split()
 HEADERS = """Authorization Proxy-Authorization Cookie Set-Cookie X-Api-Key X-Auth-Token
 X-CSRF-Token X-Amz-Security-Token Sec-Session-Token""".split()
 
@@ -181,6 +182,8 @@ _STRUCTURES: dict[str, Hide] = {
     "password of redis, as bytes": lambda s: [b"redis-cli", b"-a", s.encode()],
     "password of mysql in a command": lambda s: f"exec mysqldump --hex-blob -p{s} orders",
     "password of a directory in a command": lambda s: f"ldapsearch -x -w {s} -b dc=org",
+    "option and value in a command": lambda s: f"prog --verbose --api-key {s} run",
+    "user of curl in a command": lambda s: f"curl -s -u bob:{s} https://api",
     "environment text": lambda s: [f"DB_PASSWORD={s}", "HOME=/"],
     "deque": lambda s: collections.deque(["--token", s]),
     "json": lambda s: json.dumps({"user": "bob", "password": s}),

@@ -53,6 +53,8 @@ def test_harmless_argument_is_kept(argument: str) -> None:
     [
         ("/usr/bin/mysql -u bob -phunter2 db", f"/usr/bin/mysql -u bob -p{HIDDEN} db"),
         ("sshpass -p hunter2 ssh host", f"sshpass -p {HIDDEN} ssh host"),
+        ("curl -u bob:hunter2 https://api", f"curl -u {HIDDEN} https://api"),
+        ("docker run -u 1000:1000 image", "docker run -u 1000:1000 image"),
         ("grep -phunter2 -p file", "grep -phunter2 -p file"),
     ],
 )
