@@ -48,6 +48,7 @@ _TEXT_MARKS = (
     "hf_",
     "EAACEdEose0cBA",
     "AGE-SECRET-KEY-",
+    "PuTTY-User-Key-File-",
     "eyJ",
     "xoxe",
     "glrt-",
@@ -144,7 +145,8 @@ def _has_mark(text: str) -> bool:
         at = text.find(mark)
         while at >= 0:
             # not inside a word ("task-…"), and long enough to be more than the mark
-            if not text[at - 1 : at].isalnum() and _has_body(text, at, mark):
+            inside = mark[0] != "/" and text[at - 1 : at].isalnum()
+            if not inside and _has_body(text, at, mark):
                 return True
             at = text.find(mark, at + 1)
     return text[:20].lower().startswith(_TEXT_SCHEMES) and len(text) >= _SHORTEST_SECRET

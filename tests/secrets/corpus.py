@@ -231,6 +231,8 @@ _STRUCTURES: dict[str, Hide] = {
     "gitlab": lambda s: f"glpat-{s}{s}{s}",
     "slack": lambda s: f"xoxb-1234567890-{s}",
     "slack webhook": lambda s: f"https://hooks.slack.com/services/T000/B000/{s}",
+    "discord webhook": lambda s: f"https://discord.com/api/webhooks/123456789012345678/{s}",
+    "putty": lambda s: f"PuTTY-User-Key-File-3: ssh-rsa\nPrivate-Lines: 1\n{s}",
     "stripe": lambda s: f"sk_live_{s}{s}{s}",
     "model provider": lambda s: f"sk-proj-{s}{s}",
     "google": lambda s: f"AIza{s}{s}{s}{s}",
