@@ -8,6 +8,7 @@ from rich.console import Group as Renderables
 from rich.text import Text
 
 from snapshotter.analysis.changes import Unit
+from snapshotter.model import Kind, Status
 from snapshotter.render.fit import (
     Folded,
     Hanging,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
         VariableChange,
     )
     from snapshotter.analysis.recordings import RecordingDiff
-    from snapshotter.model import View
+    from snapshotter.model import Value, View
 
 __all__ = ["change_parts", "diff_view", "figure_parts", "recording_diff_view"]
 
@@ -188,14 +189,22 @@ def _words(change: ValueChange, elapsed: Elapsed) -> tuple[str | Text | tuple[st
     delta = change.length_delta
     if delta and change.before and change.after:
         lengths = (change.before.value.length or 0, change.after.value.length or 0)
+        before = (old, " -> ") if _tells_more(change.before.value) else (("now ", QUIET),)
         return (
             f"length {count(lengths[0])} -> {count(lengths[1])} {_by(delta, elapsed)}  ",
-            ("now ", QUIET),
+            *before,
             new,
         )
     difference = change.number_delta
     by = () if difference is None else (f"  {_by(difference, elapsed)}",)
     return (old, " -> ", new, *by)
+
+
+def _tells_more(old: Value) -> bool:
+    """Whether it is wholly known; keys and attributes that came or went are told one by one."""
+    has_content = old.value is not None or old.items or old.length == 0
+    is_told = old.kind in {Kind.DICT, Kind.OBJECT}
+    return old.status is Status.OK and bool(has_content) and not is_told
 
 
 def _by(delta: float, elapsed: Elapsed) -> str:

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from snapshotter.analysis.diff import diff
 from snapshotter.analysis.dwell import dwell
-from snapshotter.model import Snapshot, Thread, View
+from snapshotter.model import Kind, Snapshot, Thread, Value, Variable, View
 from snapshotter.render.diff import diff_view
 from snapshotter.render.dump import dump_view
-from tests.support.samples import recording
+from tests.support.samples import Values, recording
 from tests.unit.render.screens import rendered
 
 BEFORE, AFTER = recording(2).snapshots
+SHAPE = Value(Kind.STR, "str", length=2)
 
 
 def flat(output: str) -> str:
@@ -63,6 +66,34 @@ def test_changed_locals_are_named() -> None:
     )
     output = flat(rendered(diff_view(diff(before, after))))
     assert "1 local changed: position in orders/parse.py:41 tokens" in output
+
+
+def with_variable(whole: Snapshot, value: object) -> Snapshot:
+    """Return the snapshot with this as its only variable."""
+    values = Values()
+    node = values.add(value)
+    return replace(
+        whole, threads=(), values=tuple(values.nodes), variables=(Variable("jobs:LAST", node),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("ok", "failed", "length 2 -> 6 (+4, +8.0/min) 'ok' -> 'failed'"),
+        ([1, 2], [3], "length 2 -> 1 (-1, -2.0/min) [1, 2] -> [3]"),
+        ([], [3], "length 0 -> 1 (+1, +2.0/min) [] -> [3]"),
+        ({"a": 1}, {"a": 1, "b": 2}, "length 1 -> 2 (+1, +2.0/min) now {'a': 1, 'b': 2}"),
+        (list(range(9)), [3], "length 9 -> 1 (-8, -16.0/min) now [3]"),
+        (SHAPE, replace(SHAPE, length=6), "length 2 -> 6 (+4, +8.0/min) now ‹str of 6"),
+    ],
+    ids=["text", "list", "from empty", "told by key", "not wholly known", "without its text"],
+)
+def test_old_and_new_value_are_told_beside_a_changed_length(
+    old: object, new: object, words: str
+) -> None:
+    change = diff(with_variable(BEFORE, old), with_variable(AFTER, new))
+    assert f"jobs:LAST {words}" in flat(rendered(diff_view(change), width=120))
 
 
 def with_counts(thread: Thread, state: str, *, more: int) -> Thread:
