@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from snapshotter.analysis.changes import Diff, ThreadChange
 from snapshotter.analysis.seen import Seen
 from snapshotter.export.encoding import scalar, utc
-from snapshotter.export.json import place_dict
+from snapshotter.export.json import place_dict, skipped_files
 from snapshotter.export.values import ValueTrees
 from snapshotter.model import Frame, Recording, Snapshot, Task, Thread
 
@@ -85,6 +85,7 @@ def _recording(recording: Recording) -> dict[str, Any]:
         "snapshots": len(snapshots),
         "first": _snapshot(snapshots[0]) if snapshots else None,
         "last": _snapshot(snapshots[-1]) if snapshots else None,
+        "skipped": skipped_files(recording),
     }
 
 

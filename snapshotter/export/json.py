@@ -28,7 +28,14 @@ if TYPE_CHECKING:
         Variable,
     )
 
-__all__ = ["SNAPSHOT_SCHEMA", "place_dict", "recording_dict", "snapshot_dict", "write"]
+__all__ = [
+    "SNAPSHOT_SCHEMA",
+    "place_dict",
+    "recording_dict",
+    "skipped_files",
+    "snapshot_dict",
+    "write",
+]
 
 SNAPSHOT_SCHEMA = "snapshotter.snapshot/1"
 RECORDING_SCHEMA = "snapshotter.snapshots/1"
@@ -90,10 +97,13 @@ def recording_dict(recording: Recording) -> _Dict:
             }
             for missed in recording.missed
         ],
-        "skipped": [
-            {"path": str(skipped.path), "reason": skipped.reason} for skipped in recording.skipped
-        ],
+        "skipped": skipped_files(recording),
     }
+
+
+def skipped_files(recording: Recording) -> list[_Dict]:
+    """Return the files of a recording that could not be read."""
+    return [{"path": str(skipped.path), "reason": skipped.reason} for skipped in recording.skipped]
 
 
 def place_dict(frame: Frame) -> _Dict:

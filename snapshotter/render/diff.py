@@ -19,7 +19,7 @@ from snapshotter.render.fit import (
     place_of,
     sentence,
 )
-from snapshotter.render.header import program_of
+from snapshotter.render.header import program_of, unreadable_lines
 from snapshotter.render.sanitize import sanitize
 from snapshotter.render.sentences import change_sentences, place_words
 from snapshotter.render.styles import EMPHASIS, HEADING, QUIET
@@ -77,6 +77,8 @@ def recording_diff_view(comparison: RecordingDiff) -> RenderableType:
             f"  {plural(len(old.snapshots), 'snapshot')} and"
             f" {plural(len(new.snapshots), 'snapshot')}; their last ones compared",
         ),
+        *unreadable_lines(old),
+        *unreadable_lines(new),
         blank(),
         diff_view(comparison.last),
         *_share_parts(comparison.shares, comparison.last.current.process.cwd),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from snapshotter.model import Capture, ProcessInfo, Snapshot
+    from snapshotter.model import Capture, ProcessInfo, Recording, Snapshot
 
 __all__ = [
     "capture_lines",
@@ -28,10 +28,12 @@ __all__ = [
     "process_lines",
     "process_title",
     "program_of",
+    "unreadable_lines",
     "views_of",
 ]
 
 _PROGRAM_WIDTH = 60
+_MAX_SKIPPED = 5
 _MAIN_WORDS = {
     MainState.BLOCKED: "The main thread was blocked",
     MainState.STOPPED: "The main thread was stopped by a signal or a debugger",
@@ -184,3 +186,14 @@ def missing_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
     else:
         yield line((title, WARN))
         yield from (Hanging(" - ", sentence(each)) for each in capture.missing)
+
+
+def unreadable_lines(recording: Recording) -> Iterator[RenderableType]:
+    """Yield a line for each file of a recording that was left out; of many, for the first few."""
+    for skipped in recording.skipped[:_MAX_SKIPPED]:
+        yield Hanging(
+            "", sentence(("unreadable: ", WARN), f"{skipped.path.name}: {skipped.reason}")
+        )
+    left = len(recording.skipped) - _MAX_SKIPPED
+    if left > 0:
+        yield line(("unreadable: ", WARN), plural(left, "file more", "files more"))

@@ -15,7 +15,13 @@ from snapshotter.render.diff import change_parts, figure_parts
 from snapshotter.render.dump import snapshot_parts
 from snapshotter.render.fit import Facts, Hanging, Trimmed, blank, line, sentence
 from snapshotter.render.grid import Grid
-from snapshotter.render.header import capture_lines, main_thread_line, missing_lines, process_title
+from snapshotter.render.header import (
+    capture_lines,
+    main_thread_line,
+    missing_lines,
+    process_title,
+    unreadable_lines,
+)
 from snapshotter.render.options import ViewOptions
 from snapshotter.render.styles import HEADING, QUIET, WARN
 from snapshotter.render.tables import plain_table
@@ -33,7 +39,6 @@ __all__ = ["index_of", "number_of", "recording_view"]
 _DEFAULT = ViewOptions()
 _FIRST_ROWS = 3
 _LAST_ROWS = 20
-_MAX_SKIPPED = 5
 _MISSED_WORDS = {
     MissedReason.OVERRUN: "the snapshot before was still being taken",
     MissedReason.STALL: "snap itself did not run",
@@ -164,13 +169,7 @@ def _median(numbers: Sequence[int]) -> float:
 def _trouble(recording: Recording) -> Iterator[RenderableType]:
     for missed in recording.missed:
         yield Hanging("", _missed(missed))
-    for skipped in recording.skipped[:_MAX_SKIPPED]:
-        yield Hanging(
-            "", sentence(("unreadable: ", WARN), f"{skipped.path.name}: {skipped.reason}")
-        )
-    left = len(recording.skipped) - _MAX_SKIPPED
-    if left > 0:
-        yield line(("unreadable: ", WARN), plural(left, "file more", "files more"))
+    yield from unreadable_lines(recording)
 
 
 def _missed(missed: Missed) -> Text:

@@ -16,7 +16,7 @@ from snapshotter.analysis.diff import diff
 from snapshotter.analysis.recordings import diff_recordings
 from snapshotter.export.diff_json import diff_dict
 from snapshotter.export.encoding import dumps
-from snapshotter.model import Item, Kind, Local, Recording, Snapshot, Value
+from snapshotter.model import Item, Kind, Local, Recording, SkippedFile, Snapshot, Value
 from tests.support.examples import examples
 from tests.support.strategies import snapshots
 from tests.support.synthetic import busy_snapshot, tiny_snapshot
@@ -101,10 +101,12 @@ def test_two_incarnations_compare_by_signature() -> None:
 
 def test_two_recordings_compare() -> None:
     before, after = grown()
-    document = validated(
-        diff_dict(diff_recordings(Recording((before,)), Recording((before, after))))
-    )
+    torn = SkippedFile(Path("000002.msgpack"), "is torn")
+    current = Recording((before, after), skipped=(torn,))
+    document = validated(diff_dict(diff_recordings(Recording((before,)), current)))
 
+    assert document["baseline"]["skipped"] == []
+    assert document["current"]["skipped"] == [{"path": "000002.msgpack", "reason": "is torn"}]
     assert document["schema"] == "snapshotter.recording-diff/1"
     assert document["current"]["snapshots"] == 2
     assert document["last"]["locals"]

@@ -7,8 +7,9 @@ from rich.cells import cell_len
 
 from snapshotter.analysis.diff import diff
 from snapshotter.analysis.dwell import dwell
+from snapshotter.analysis.recordings import diff_recordings
 from snapshotter.model import Kind, Local, MainState, Snapshot, Value
-from snapshotter.render.diff import diff_view
+from snapshotter.render.diff import diff_view, recording_diff_view
 from snapshotter.render.doctor import doctor_view
 from snapshotter.render.dump import dump_view, find_threads, thread_view
 from snapshotter.render.fit import fold_left, short_path
@@ -294,6 +295,13 @@ def test_diff_tells_threads_that_came_and_went() -> None:
     assert "http-12 is gone" in flat(rendered(diff_view(gone)))
     new = diff(replace(before, threads=before.threads[:-3]), after)
     assert "3 threads are new: http-10, http-11, http-12" in flat(rendered(diff_view(new)))
+
+
+def test_two_recordings_say_which_files_were_left_out() -> None:
+    whole = recording(2)
+    comparison = diff_recordings(replace(whole, skipped=()), whole)
+    output = flat(rendered(recording_diff_view(comparison)))
+    assert output.count("unreadable: 000000-20261120T091430.000Z.msgpack: has no end mark") == 1
 
 
 def test_recording_has_head_table_and_grid() -> None:
