@@ -19,13 +19,13 @@ from snapshotter.attach.preflight import why_not_inside
 from snapshotter.attach.surroundings import user_name
 from snapshotter.errors import NoSuchProcessError, SnapshotterError
 from snapshotter.model.process import PythonProcess
-from snapshotter.outside.memory import Memory
+from snapshotter.outside.memory import Memory, living_threads
 from snapshotter.outside.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["find_pythons", "is_python", "match_name", "tree"]
+__all__ = ["find_pythons", "is_python", "is_running", "match_name", "tree"]
 
 _PROGRAM = re.compile(r"(?:lib)?python(\d(?:\.\d+)?)?")
 _LIBRARY = re.compile(rb"/libpython\d[^/]*\.so")
@@ -55,6 +55,11 @@ def is_python(pid: int) -> bool:
         return _LIBRARY.search(Path(f"/proc/{pid}/maps").read_bytes()) is not None
     except OSError:
         return False
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process has not ended; one that its parent has not reaped has."""
+    return next(living_threads(pid), None) is not None
 
 
 def match_name(glob: str) -> tuple[int, ...]:

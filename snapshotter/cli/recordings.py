@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import snapshotter
+from snapshotter.attach.pythons import is_running
 from snapshotter.cli.errors import print_note
 from snapshotter.errors import NoSuchProcessError, SnapshotterError
 from snapshotter.record.allowance import Allowance
@@ -174,9 +175,7 @@ class Follower:
 
     def over(self) -> bool:
         """Return whether nobody can join any more: never for names, for trees without a root."""
-        return not self._targets.names and not any(
-            Path(f"/proc/{root}").exists() for root in self._targets.trees
-        )
+        return not self._targets.names and not any(map(is_running, self._targets.trees))
 
 
 def _tell_refused(pid: int, error: SnapshotterError) -> None:

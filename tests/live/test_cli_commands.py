@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from snapshotter.model import Recording
+from snapshotter.outside.procfs import process_state
 from snapshotter.store.reader import load, load_dump, load_recording
 from tests.support.observing import pending_call, spools_for
 from tests.support.targets import DEADLINE_S, LiveTarget, spawn, spawn_source, wait_until
@@ -297,6 +298,16 @@ finally:
         root.tell("end")
         assert root.process.wait(DEADLINE_S) == 0  # it ends its child
     assert target.process.poll() is None
+
+
+def test_a_tree_ends_with_a_root_that_its_parent_does_not_reap(
+    target: LiveTarget, tmp_path: Path
+) -> None:
+    with watching("--tree", target.pid, "--every", "1h", "-o", "all", cwd=tmp_path) as watch:
+        wait_until(lambda: list(tmp_path.glob("all/*/*.msgpack")))
+        os.kill(target.pid, signal.SIGKILL)
+        assert watch.wait(DEADLINE_S) == 0
+    assert process_state(target.pid) == "Z"
 
 
 def test_what_was_recorded_can_be_shown_compared_and_exported(
