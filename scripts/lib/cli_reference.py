@@ -63,11 +63,18 @@ def _settings() -> Iterator[str]:
     yield (
         "```toml\n"
         'locals = "all"        # options of snapshots hold for dump and watch\n'
-        'idle = ["orders.worker:Worker.wait_for_job"]   # further stacks that wait for work\n'
+        'idle = ["* << orders.worker:Worker.wait_for_job"]   # further stacks that wait for work\n'
         "[watch]\n"
         'every = "1m"\n'
         'keep = "7d"\n'
         "```\n"
+    )
+    yield (
+        "An `idle` pattern is held against a stack from its innermost frame outwards. Its steps\n"
+        "are `module:function`, with `*` for any text, or `*` alone; `<` means called directly\n"
+        "by, `<<` called by, with any frames in between. The module is the file's path below the\n"
+        "standard library or `site-packages`, elsewhere its last two parts:\n"
+        "`/srv/orders/worker.py` is `orders.worker`.\n"
     )
     yield "| table | keys |\n|---|---|"
     shared = sorted(SETTABLE["dump"])

@@ -40,7 +40,7 @@ __all__ = ["command"]
     "name",
     type=click.Choice(list(FORMATS)),
     required=True,
-    help="json: one document; jsonl: one line per snapshot.",
+    help="json: one document; jsonl: one line per snapshot, of a recording after one about itself.",
 )
 @click.option(
     "-o",

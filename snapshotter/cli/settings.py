@@ -1,7 +1,7 @@
 """Settings: ``snapshotter.toml``, or ``[tool.snapshotter]`` of pyproject.toml, of this directory.
 
     locals = "app"              # capture options at the top hold for dump and watch
-    idle = ["myapp.worker:Worker.wait_for_job"]     # further stacks that only wait for work
+    idle = ["* << myapp.worker:Worker.wait_for_job"]    # further stacks that only wait for work
     [watch]
     every = "1m"
     keep = "7d"

@@ -1,11 +1,14 @@
 """The pages are reachable, their links lead somewhere, and every command is shown in use."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from snapshotter.analysis.idle import idle_reason, parse_pattern
 from snapshotter.cli.app import COMMANDS
+from tests.support.samples import BOOTSTRAP, STDLIB, frame
 
 REPOSITORY = Path(__file__).parents[3]
 DOCS = REPOSITORY / "docs"
@@ -75,6 +78,18 @@ def test_every_command_that_is_shown_exists() -> None:
         for name in re.findall(r"(?:^|`|\$ )snap ([a-z]+)", _text(page), re.MULTILINE)
     }
     assert shown <= set(COMMANDS)
+
+
+def test_the_idle_pattern_that_is_shown_hides_a_worker_that_waits() -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", _text(DOCS / "reference/cli.md"), re.DOTALL)
+    patterns = map(parse_pattern, tomllib.loads(example)["idle"])
+    waiting = (
+        frame(f"{STDLIB}/threading.py:369", "Condition.wait"),
+        frame(f"{STDLIB}/threading.py:670", "Event.wait"),
+        frame("/srv/orders/worker.py:12", "Worker.wait_for_job"),
+        *BOOTSTRAP,
+    )
+    assert idle_reason(waiting, patterns) == "waits for work"
 
 
 def test_the_readme_goes_into_the_package() -> None:
