@@ -9,6 +9,7 @@ import click
 
 from snapshotter.cli.command import Command
 from snapshotter.cli.console import show
+from snapshotter.cli.errors import print_note
 from snapshotter.cli.idle import idle_catalogue
 from snapshotter.cli.output import print_json, print_snapshots
 from snapshotter.cli.params import COUNT, FILE
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from snapshotter.render.options import ViewOptions
 
 __all__ = ["command"]
+
+_MOST_SKIPPED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,12 +227,11 @@ def _refuse_numbers(request: _ViewGiven) -> None:
 
 def _since_the_one_before(snapshot: Snapshot, request: _ViewGiven) -> Diff | None:
     from snapshotter.analysis.diff import diff  # noqa: PLC0415 -- start-up
-    from snapshotter.store.reader import load_dump, predecessor  # noqa: PLC0415 -- start-up
+    from snapshotter.store.reader import load_dump, predecessors  # noqa: PLC0415 -- start-up
 
-    earlier = predecessor(request.path)
-    if earlier is None:
-        return None
-    try:
-        return diff(load_dump(earlier), snapshot, catalogue=idle_catalogue())
-    except UnreadableFileError:
-        return None  # The dump that was asked for is fine: show it alone.
+    for earlier in predecessors(request.path)[:_MOST_SKIPPED]:
+        try:
+            return diff(load_dump(earlier), snapshot, catalogue=idle_catalogue())
+        except UnreadableFileError as error:
+            print_note(f"skipped: {error.message}")
+    return None  # The dump that was asked for is fine: show it alone.

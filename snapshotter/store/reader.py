@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from snapshotter.model import Incarnation, Snapshot
 
-__all__ = ["load", "load_dump", "load_recording", "predecessor"]
+__all__ = ["load", "load_dump", "load_recording", "predecessors"]
 
 
 def load(path: Path) -> Snapshot | Recording:
@@ -56,16 +56,16 @@ def load_recording(directory: Path, *, last: int | None = None) -> Recording:
     )
 
 
-def predecessor(path: Path) -> Path | None:
-    """Return the dump before ``path`` in the same recording, None when there is none."""
+def predecessors(path: Path) -> tuple[Path, ...]:
+    """Return the dumps before ``path`` in the same recording, the nearest first."""
     name = DumpName.parse(path.name)
     if name is None:
-        return None
+        return ()
     try:
         earlier = [other for found, other in dump_files(path.parent) if found < name]
     except OSError:
-        return None
-    return earlier[-1] if earlier else None
+        return ()
+    return tuple(reversed(earlier))
 
 
 def _read(path: Path) -> bytes:

@@ -211,12 +211,26 @@ def test_a_gap_in_a_recording_is_not_called_a_snapshot_that_is_there(
 
 def test_a_dump_in_a_recording_is_compared_with_the_one_before(snap: Snap, recording: Path) -> None:
     first, second, _ = sorted(recording.glob("*.msgpack"))
-    assert "What changed" in snap("view", second).out
-    assert "What changed" not in snap("view", first).out
-    first.write_bytes(b"damaged")
     outcome = snap("view", second)
+    assert "What changed" in outcome.out
+    assert outcome.err == ""
+    assert "What changed" not in snap("view", first).out
+
+
+def test_damaged_dumps_before_one_in_a_recording_are_skipped_and_told(
+    snap: Snap, recording: Path
+) -> None:
+    first, second, third = sorted(recording.glob("*.msgpack"))
+    second.write_bytes(b"damaged")
+    outcome = snap("view", third)
+    assert outcome.code == 0
+    assert "What changed  in 60 s" in outcome.out
+    assert outcome.err == f"snap: skipped: {second} is not a dump of snapshotter.\n"
+    first.write_bytes(b"damaged")
+    outcome = snap("view", third)
     assert outcome.code == 0
     assert "What changed" not in outcome.out
+    assert outcome.err.count("snap: skipped: ") == 2
 
 
 def test_numbers_choose_from_recordings_only(snap: Snap, dump: Path) -> None:

@@ -12,7 +12,7 @@ from snapshotter.model import Missed, MissedReason, Recording
 from snapshotter.store import writer as writer_module
 from snapshotter.store.info import RecordingInfo
 from snapshotter.store.names import DumpName
-from snapshotter.store.reader import load, load_dump, load_recording, predecessor
+from snapshotter.store.reader import load, load_dump, load_recording, predecessors
 from snapshotter.store.retention import FreeSpace
 from snapshotter.store.writer import RecordingWriter, write_dump
 from tests.support.synthetic import NOW_NS, process, tiny_snapshot
@@ -139,11 +139,11 @@ def test_fifo_does_not_hang(tmp_path: Path) -> None:
         load_dump(tmp_path / "dump.msgpack")
 
 
-def test_predecessor_is_the_dump_before(recorded: Path) -> None:
+def test_predecessors_are_the_dumps_before_the_nearest_first(recorded: Path) -> None:
     first, second, third = dumps(recorded)
 
-    assert predecessor(third) == second
-    assert predecessor(second) == first
-    assert predecessor(first) is None
-    assert predecessor(recorded / "notes.msgpack") is None
-    assert predecessor(recorded / "gone" / second.name) is None
+    assert predecessors(third) == (second, first)
+    assert predecessors(second) == (first,)
+    assert predecessors(first) == ()
+    assert predecessors(recorded / "notes.msgpack") == ()
+    assert predecessors(recorded / "gone" / second.name) == ()
