@@ -11,12 +11,15 @@ from snapshotter.errors import UsageError
 from snapshotter.model.limits import limits_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from snapshotter.model import ValueLevel
 
 __all__ = [
     "NONCE_BYTES",
     "Question",
     "check_locals",
+    "check_selection",
     "check_variable",
     "new_nonce",
     "request_bytes",
@@ -24,6 +27,7 @@ __all__ = [
 
 NONCE_BYTES = 16
 _GLOB_PARTS = 3
+_MOST_CHARACTERS = 6_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,18 @@ def check_variable(expression: str) -> list[str]:
             slug="var",
         )
     return [module, *names]
+
+
+def check_selection(policy: str, variables: Sequence[str]) -> None:
+    """Check all that selects values, also that it fits into a request. Raises UsageError."""
+    check_locals(policy)
+    for variable in variables:
+        check_variable(variable)
+    if len(policy) + sum(map(len, variables)) > _MOST_CHARACTERS:
+        raise UsageError(
+            f"--locals and --var may have at most {_MOST_CHARACTERS:,} characters together.",
+            hint="Ask for less, such as with * in --locals.",
+        )
 
 
 def request_bytes(question: Question) -> bytes:

@@ -99,12 +99,10 @@ def capture_options(
     given: CaptureGiven, *, patience_ns: int, wait_inside_ns: int | None = None
 ) -> CaptureOptions:
     """Return the options as the capture takes them; asks before ``--values full``."""
-    from snapshotter.attach.request import check_locals, check_variable  # noqa: PLC0415 -- start-up
+    from snapshotter.attach.request import check_selection  # noqa: PLC0415 -- start-up
 
     values = ValueLevel(given["values"])
-    check_locals(given["locals"])
-    for expression in given["var"]:
-        check_variable(expression)
+    check_selection(given["locals"], given["var"])
     _check_max_pause(given["max_pause"])
     if values is ValueLevel.FULL and not given["yes"]:
         _ask_for_full_values()

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     type Place = tuple[int, str, tuple[int, ...]]
 
-__all__ = ["STARTED", "begin"]
+__all__ = ["REQUEST_SIZE", "STARTED", "begin"]
 
 STARTED = 0
 """Among the numbers: a carrier has been started and will answer."""
 _SIG_BLOCK, _SIG_SETMASK = 0, 2
 _FAULTS = (4, 5, 7, 8, 11)  # SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV: a handler may report them
 _READ_FLAGS = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
-_REQUEST_SIZE = 1 << 16
+REQUEST_SIZE = 1 << 16
 
 
 def begin(space: dict[str, Any], held: dict[int, bool], place: Place) -> None:
@@ -45,7 +45,7 @@ def begin(space: dict[str, Any], held: dict[int, bool], place: Place) -> None:
         _empty(space)
         return
     path = directory + "/request"
-    request = marshal.loads(_content(path, 0, _REQUEST_SIZE))  # noqa: S302 - ours
+    request = marshal.loads(_content(path, 0, REQUEST_SIZE))  # noqa: S302 - ours
     code = _content(directory + "/probe", parts[-2], parts[-1])
     carrier = request["carrier"]
     alone = carrier == "main" or (carrier != "thread" and request["os_threads"] < 2)

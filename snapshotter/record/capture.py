@@ -15,7 +15,7 @@ from snapshotter.attach.preflight import inside_problem
 from snapshotter.attach.process import identify, process_info, still_same
 from snapshotter.attach.protocol import withdraw_leftovers
 from snapshotter.attach.reply import InsideView, ReplyError, decode_reply
-from snapshotter.attach.request import Question, check_locals, check_variable
+from snapshotter.attach.request import Question, check_selection
 from snapshotter.attach.spool import Spool
 from snapshotter.errors import ProcessEndedError, SnapshotterError, TornReadError
 from snapshotter.outside.give_way import give_way
@@ -80,9 +80,7 @@ class Observer:
         Raises UsageError for options that cannot be meant, NoSuchProcessError, NotPythonError,
         UnsupportedPythonError and NotPermittedError.
         """
-        check_locals(options.locals)
-        for variable in options.variables:
-            check_variable(variable)
+        check_selection(options.locals, options.variables)
         memory = Memory(pid, writable=True)
         try:
             # the descriptor is bound to this program image; whoever has the pid now must be it

@@ -10,12 +10,14 @@ from snapshotter.attach.request import (
     NONCE_BYTES,
     Question,
     check_locals,
+    check_selection,
     check_variable,
     new_nonce,
     request_bytes,
 )
 from snapshotter.errors import UsageError
 from snapshotter.model import ValueLevel
+from snapshotter.probe.start import REQUEST_SIZE
 from snapshotter.record.options import CarrierChoice
 
 
@@ -69,3 +71,35 @@ def test_a_variable_that_cannot_be_meant_is_refused(expression: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_variable(expression)
     assert caught.value.slug == "var"
+
+
+@pytest.mark.parametrize(
+    ("policy", "variables"),
+    [
+        ("x" * 6_000 + ":*:*", ()),
+        (",".join(["a:b:c"] * 1_001), ()),
+        ("app", ("sys:" + "a." * 3_000 + "b",)),
+        ("app", ("m:x",) * 2_000),
+    ],
+    ids=["long pattern", "many patterns", "long path", "many paths"],
+)
+def test_more_than_a_request_can_hold_is_refused(policy: str, variables: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="6,000 characters together") as caught:
+        check_selection(policy, variables)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("policy", "variables"),
+    [
+        ("😀" * 5_996 + ":*:*", ()),
+        (",".join(["😀:😁:😂"] * 1_000), ()),
+        ("all", ("s:" + "😀." * 2_997 + "b",)),
+        ("all", ("😀:😁",) * 1_999),
+    ],
+    ids=["long pattern", "many patterns", "long path", "many paths"],
+)
+def test_what_may_be_asked_for_fits_into_a_request(policy: str, variables: tuple[str, ...]) -> None:
+    check_selection(policy, variables)
+    asked = question(locals=policy, variables=variables, stdlib=("/x" * 2_000,))
+    assert len(request_bytes(asked)) <= REQUEST_SIZE
