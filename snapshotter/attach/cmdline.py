@@ -13,7 +13,7 @@ from snapshotter.probe.redaction import (
     name_is_secret,
     password_option,
 )
-from snapshotter.probe.texts import text_is_secret
+from snapshotter.probe.texts import name_in_text_is_secret, text_is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ _MAX_ARGUMENTS = 512
 # "Authorization: Bearer …" as a whole argument; --password=…, TOKEN=…, ?token=…&, "token": "…"
 _HEADER = re.compile(r"([\w-]+)(:\s+)(.+)", re.DOTALL)
 _ASSIGNED = re.compile(
-    r"""([\w.-]+)(["']?\s*[=:]\s*)"""
+    r"""([\w.-]+)(["']?\s*[=:](?!//)\s*)"""
     r"""("[^"]*"|'[^']*'|(?:(?:basic|bearer|digest|negotiate|token)\s+)?[^\s&;,"']+)""",
     re.IGNORECASE,
 )
@@ -85,4 +85,4 @@ def _mask(argument: str) -> str:
 
 
 def _is_secret(match: re.Match[str]) -> bool:
-    return name_is_secret(match[1].lstrip("-"))
+    return name_in_text_is_secret(match[1].lstrip("-"))

@@ -10,7 +10,7 @@ from .redaction import (
     password_option,
 )
 
-__all__ = ["is_card_number", "text_is_secret"]
+__all__ = ["is_card_number", "name_in_text_is_secret", "text_is_secret"]
 
 _TEXT_MARKS = (
     "AKIA",
@@ -196,10 +196,15 @@ def _has_assignment(text: str) -> bool:
             start, end = _name_around(lower, at, at + len(root))
             name = text[start:end]
             given = (gives_columns and end < values) or _is_given_a_value(lower, end)
-            if given and (name.lower() in _NAMES_IN_TEXT or name_is_secret(name)):
+            if given and name_in_text_is_secret(name):
                 return True
             at = lower.find(root, end)
     return False
+
+
+def name_in_text_is_secret(name: str) -> bool:
+    """Whether what is assigned to this name within a text is a secret."""
+    return name.lower() in _NAMES_IN_TEXT or name_is_secret(name)
 
 
 def _name_around(lower: str, start: int, end: int) -> tuple[int, int]:
@@ -234,7 +239,8 @@ def _is_given_a_value(lower: str, end: int) -> bool:
 def _has_password_option(text: str) -> bool:
     """``mysql -pSECRET``, ``curl -u bob:SECRET``, ``--password SECRET``, anywhere in a command."""
     option = before = ""
-    for word in text.split() if " -" in text or text[:1] == "-" else ():
+    for quoted in text.split() if " -" in text or text[:1] == "-" else ():
+        word = quoted.strip("'\"")
         if gives_password(word, option) or (option != "" and before == option):
             return True
         if is_login(before, word):

@@ -23,6 +23,10 @@ from snapshotter.attach.cmdline import HIDDEN, mask_secrets
         ("https://ghp_" + "a1B2" * 9 + "@github.com/x", HIDDEN),
         ("curl -H Authorization: Bearer abcdef x", f"curl -H Authorization: {HIDDEN} x"),
         ("-----BEGIN PRIVATE KEY-----", HIDDEN),
+        ("https://0123456789abcdef0123@sentry.example.com/4", HIDDEN),
+        ("https://host/?token=abc&n=2", f"https://host/?token={HIDDEN}&n=2"),
+        ("sid=0123456789; path=/", f"sid={HIDDEN}; path=/"),
+        ("--header=Authorization:Bearer abcdef", HIDDEN),
     ],
 )
 def test_secret_is_masked(argument: str, masked: str) -> None:

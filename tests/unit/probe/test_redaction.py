@@ -139,6 +139,7 @@ SECRET_TEXTS = [
     "curl -H 'X-Api-Key: x' https://api",
     "curl -u bob:x https://api",
     "prog --password x",
+    "sh -c 'mysql -px -u bob'",
     "4111 1111 1111 1111",
     "card 4111-1111-1111-1111 was declined",
     "paid with 378282246310005 today",
