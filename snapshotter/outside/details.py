@@ -63,8 +63,8 @@ class Wanted:
     """The index that the first value gets: there are others before it."""
     names: bool = True
     """Names of threads."""
-    tasks: bool = True
-    """asyncio tasks, of all threads."""
+    loops_told: frozenset[int] = frozenset()
+    """Event loops whose tasks need not be read."""
     budget_ns: int = _BUDGET_NS
 
 
@@ -143,7 +143,7 @@ class DetailsReader:
             if is_last or not (pending or variables):
                 break
         names = self._modules.thread_names(scrubber) if wanted.names else {}
-        tasks = self._asyncio(scrubber, wanted) if wanted.tasks else None
+        tasks = self._asyncio(scrubber, wanted)
         return OutsideDetails(
             threads=assembly.threads,
             values=assembly.scrubbed_values(),
@@ -169,7 +169,8 @@ class DetailsReader:
             if not self._tasks.is_known and not self._modules.module("_asyncio"):
                 return TasksSeen(0, ())
             threads = self._runtime.threads(self._runtime.main_interpreter())
-            return self._tasks.read(threads, scrubber, most=limits.tasks)
+            told = wanted.loops_told
+            return self._tasks.read(threads, scrubber, most=limits.tasks, besides=told)
         return None
 
     def _new_table(self, scrubber: Scrubber, wanted: Wanted, started_ns: int) -> ValueTable:

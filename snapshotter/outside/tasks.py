@@ -20,7 +20,7 @@ from snapshotter.outside.locate import read_mappings
 from snapshotter.outside.readings import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from snapshotter.model.snapshot import Frame
     from snapshotter.outside.classes import ClassReader
@@ -144,9 +144,14 @@ class TaskReader:
         return self._known is not None
 
     def read(
-        self, threads: Sequence[ThreadRef], scrubber: Scrubber, *, most: int
+        self,
+        threads: Sequence[ThreadRef],
+        scrubber: Scrubber,
+        *,
+        most: int,
+        besides: Container[int] = (),
     ) -> TasksSeen | None:
-        """Return the tasks of loops that run in ``threads``, stacks of ``most`` of them.
+        """Return the tasks of loops ``besides`` some that run in ``threads``, ``most`` with stacks.
 
         None where they cannot be read; raises ``TornReadError`` when the lists change all the
         time.
@@ -154,7 +159,8 @@ class TaskReader:
         running = self._running(threads)
         if running is None:
             return None
-        offsets, loops = running
+        offsets, running_in = running
+        loops = {loop: ident for loop, ident in running_in.items() if loop not in besides}
         if not loops:
             return TasksSeen(0, ())
         until_ns = time.monotonic_ns() + _BUDGET_NS

@@ -73,6 +73,7 @@ class DetailsSource:
     def _wanted(self, inside: InsideView | None) -> Wanted:
         options = self._options
         variables = () if inside else options.variables
+        tasks = inside.tasks if inside and not inside.lacks_tasks else ()
         return Wanted(
             selection=self.selection,
             level=options.values,
@@ -80,5 +81,5 @@ class DetailsSource:
             limits=limits_for(options.values),
             first_node=len(inside.values) if inside else 0,
             names=inside is None,
-            tasks=inside is None or inside.lacks_tasks,
+            loops_told=frozenset(task.loop for task in tasks),
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from snapshotter.attach.inject import Outcome
     from snapshotter.attach.reply import InsideThread, InsideView
-    from snapshotter.model import Frame, GcState, ProcessInfo, Variable
+    from snapshotter.model import Frame, GcState, ProcessInfo, Task, Variable
     from snapshotter.outside.details import OutsideDetails
     from snapshotter.outside.selection import Selection
     from snapshotter.outside.view import OutsideThread, OutsideView
@@ -26,6 +26,7 @@ __all__ = ["Names", "Views", "merge"]
 
 _MOVED = "the thread moved on"
 _TOO_DEEP = "its outermost frames are missing: there are too many"
+_NO_TASKS = "no asyncio tasks: they could not be read from outside"
 
 type Names = dict[tuple[int, int], tuple[str | None, bool | None]]
 """(ident, native id) -> name, daemon, as far as an inside view has told them."""
@@ -58,7 +59,7 @@ def merge(views: Views, names: Names) -> Snapshot:
     threads = _threads(views, names)
     inside, details = views.inside, views.details
     told = inside or details
-    tasks = _tells_tasks(views)
+    tasks, tasks_total = _tasks(views)
     missing = _missing(views, threads)
     return Snapshot(
         captured_at_ns=views.captured_at_ns,
@@ -69,8 +70,8 @@ def merge(views: Views, names: Names) -> Snapshot:
         values=(inside.values if inside else ()) + (details.values if details else ()),
         gc=_gc(views),
         interpreter=_interpreter(views),
-        tasks=tasks.tasks if tasks else (),
-        tasks_total=tasks.tasks_total if tasks else None,
+        tasks=tasks,
+        tasks_total=tasks_total,
         variables=told.variables if told else (),
         tool=TOOL_VERSION,
     )
@@ -204,6 +205,16 @@ def _gc(views: Views) -> GcState | None:
     return replace(inside, recent=outside.recent)
 
 
+def _tasks(views: Views) -> tuple[tuple[Task, ...], int | None]:
+    """The tasks, and how many there are: the probe knows only loops that asyncio itself turns."""
+    told, details = _tells_tasks(views), views.details
+    if told is None:
+        return (), None
+    if told is details or views.inside is None or views.inside.lacks_tasks or details is None:
+        return told.tasks, told.tasks_total
+    return told.tasks + details.tasks, views.inside.tasks_total + (details.tasks_total or 0)
+
+
 def _tells_tasks(views: Views) -> InsideView | OutsideDetails | None:
     """The view whose tasks stand in the snapshot: the other one where the probe left some out."""
     inside, details = views.inside, views.details
@@ -248,8 +259,10 @@ def _missing(views: Views, threads: tuple[Thread, ...]) -> tuple[str, ...]:
             )
             if not is_told_elsewhere:
                 missing.append(text)
-        if not tasks_told:
+        if not tasks_told or not views.inside.lacks_tasks:
             missing.extend(_tasks_left_out(views.details))
+        if views.details and views.details.tasks_total is None and not views.inside.tasks:
+            missing.append(_NO_TASKS)
     torn = sum(1 for thread in threads if not thread.complete)
     if torn:
         stacks, verb = ("stack", "is") if torn == 1 else ("stacks", "are")
@@ -270,7 +283,7 @@ def _not_from_outside(views: Views) -> Iterator[str]:
     if details.gc is None:
         yield "no GC statistics: they could not be read from outside"
     if details.tasks_total is None:
-        yield "no asyncio tasks: they could not be read from outside"
+        yield _NO_TASKS
     yield from _tasks_left_out(details)
 
 

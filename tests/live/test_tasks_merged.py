@@ -16,6 +16,42 @@ pytestmark = pytest.mark.live
 
 OPTIONS = CaptureOptions(patience_ns=5_000_000_000)
 
+# Two loops: asyncio's own in a thread, and in the main thread one that turns by itself, as
+# uvloop's and that of nest_asyncio do.
+OWN_LOOP = """
+import asyncio, os, threading
+
+class OwnLoop(asyncio.SelectorEventLoop):
+    def run_forever(self):
+        self._run_forever_setup()
+        try:
+            while not self._stopping:
+                self._run_once()
+        finally:
+            self._run_forever_cleanup()
+
+async def sleep():
+    await asyncio.sleep(1000)
+
+async def main():
+    asyncio.create_task(sleep(), name="sleep")
+    while True:
+        await asyncio.sleep(0.002)
+
+async def beside(is_ready):
+    asyncio.current_task().set_name("beside")
+    is_ready.set()
+    await asyncio.sleep(1000)
+
+if os.environ["BESIDE"]:
+    is_ready = threading.Event()
+    threading.Thread(target=lambda: asyncio.run(beside(is_ready)), daemon=True).start()
+    is_ready.wait()
+loop = OwnLoop()
+loop.call_soon(os.write, int(os.environ["SNAP_READY_FD"]), b"ready\\n")
+loop.run_until_complete(main())
+"""
+
 
 def test_a_process_with_one_thread_has_all_its_tasks(target_python: str) -> None:
     end = time.monotonic() + DEADLINE_S
@@ -43,4 +79,19 @@ def test_tasks_that_the_probe_may_not_list_are_told(target_python: str) -> None:
 
     assert View.INSIDE in taken.capture.views
     assert {task.name for task in taken.tasks} == {"Task-1", "own"}
+    assert not [text for text in taken.capture.missing if "asyncio" in text]
+
+
+@pytest.mark.parametrize("beside", ["", "another loop"])
+def test_tasks_of_a_loop_that_turns_by_itself_are_told(beside: str, target_python: str) -> None:
+    with (
+        spawn_source(OWN_LOOP, python=target_python, env={"BESIDE": beside}) as target,
+        Observer.open(target.pid, OPTIONS) as observer,
+    ):
+        taken = observer.capture()
+
+    names = [task.name for task in taken.tasks]
+    assert View.INSIDE in taken.capture.views
+    assert len(names) == taken.tasks_total == 2 + bool(beside)
+    assert {"sleep", "beside"} & set(names) == ({"sleep", "beside"} if beside else {"sleep"})
     assert not [text for text in taken.capture.missing if "asyncio" in text]
