@@ -317,7 +317,7 @@ def _interpreter(fields: Fields) -> Interpreter:
     handlers = fields.rows("signals", 2)
     return Interpreter(
         version=fields.get("version", str),
-        allocated_blocks=figure("getallocatedblocks"),
+        allocated_blocks=figure("getallocatedblocks") or None,  # 0 where nobody counts them
         modules=figure("modules"),
         recursion_limit=figure("getrecursionlimit"),
         switch_interval_ns=round(_figure(interval) * _INTERVAL_NS) if interval else None,

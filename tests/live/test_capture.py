@@ -166,6 +166,16 @@ def test_a_limit_that_would_hurt_keeps_us_outside(target_python: str, limit: str
         assert target.process.poll() is None
 
 
+def test_blocks_that_the_allocator_does_not_count_are_not_told(target_python: str) -> None:
+    with spawn("busy.py", python=target_python, env={"PYTHONMALLOC": "malloc"}) as target:
+        snapshot = captured(target.pid)
+
+    assert is_inside(snapshot)
+    assert snapshot.interpreter is not None
+    assert snapshot.interpreter.modules
+    assert snapshot.interpreter.allocated_blocks is None
+
+
 def test_a_file_size_limit_without_a_signal_gives_an_answer(target_python: str) -> None:
     body = """
 import resource
