@@ -36,6 +36,7 @@ _OK, _WARN, _FAIL = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL
 _CAP_SYS_ADMIN, _CAP_SYS_RESOURCE = 21, 24
 _MIN_FREE_DESCRIPTORS = 3
 _USUAL_REPLY_BYTES = 1 << 20
+_LEAST_REPLY_BYTES = 1 << 9
 # Measured: stack and malloc arena of a first thread take 150 MB of addresses, 2 MB of memory.
 _THREAD_ADDRESS_BYTES = 160 << 20
 _MIN_FREE_TASKS = 4
@@ -125,7 +126,7 @@ def _init_of(facts: Facts) -> dict[str, str] | None:
 
 
 def check_file_size(facts: Facts) -> Check:
-    """Writing beyond the limit raises SIGXFSZ, whose default action kills."""
+    """Writing beyond the limit raises SIGXFSZ, whose default action kills, or fails."""
     limit = facts.limits.get("Max file size")
     if limit is None:
         return Check("file-size", _OK, "The size of its files is not limited.")
@@ -138,6 +139,9 @@ def check_file_size(facts: Facts) -> Check:
             f"A file longer than {limit} bytes would kill the process: SIGXFSZ has its default.",
             f"prlimit --fsize=unlimited --pid {facts.pid}",
         )
+    if limit < _LEAST_REPLY_BYTES:
+        sentence = f"Its files may have {limit} bytes at the most, too few for any reply."
+        return Check("file-size", _FAIL, sentence, f"prlimit --fsize=unlimited --pid {facts.pid}")
     if limit < _USUAL_REPLY_BYTES:
         sentence = f"Its files may have {limit} bytes at the most: large replies will fail."
         return Check("file-size", _WARN, sentence, f"prlimit --fsize=unlimited --pid {facts.pid}")

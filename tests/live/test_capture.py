@@ -176,6 +176,19 @@ def test_blocks_that_the_allocator_does_not_count_are_not_told(target_python: st
     assert snapshot.interpreter.allocated_blocks is None
 
 
+def test_a_process_that_may_write_nothing_is_not_asked(target_python: str) -> None:
+    body = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+ready()
+steps()"""
+    with program(body, python=target_python) as target:
+        snapshot = captured(target.pid)
+
+    assert not is_inside(snapshot)
+    assert snapshot.capture.missing[0].startswith("no inside view: its files may have 0 bytes")
+
+
 def test_a_file_size_limit_without_a_signal_gives_an_answer(target_python: str) -> None:
     body = """
 import resource

@@ -78,6 +78,8 @@ def test_strict_seccomp_is_refused() -> None:
         (1 << 30, "0", "1000000", OK),
         (1 << 30, "800000", "2000000", FAIL),
         (1 << 12, "1000000", "0", WARN),
+        (1 << 9, "1000000", "0", WARN),
+        (0, "1000000", "0", FAIL),
     ],
 )
 def test_file_size_limit_is_harmless_unless_its_signal_kills(
