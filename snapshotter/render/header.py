@@ -38,7 +38,7 @@ _MAIN_WORDS = {
     MainState.BLOCKED: "The main thread was blocked",
     MainState.STOPPED: "The main thread was stopped by a signal or a debugger",
     MainState.ENDING: "The main thread is ending: it waits for other threads or runs exit handlers",
-    MainState.GONE: "The main thread has ended; other threads go on",
+    MainState.GONE: "There is no main thread that could be asked",
 }
 
 

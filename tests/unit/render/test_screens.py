@@ -114,6 +114,14 @@ def test_dump_of_a_stopped_main_thread_says_so() -> None:
     assert "The main thread was stopped" in rendered(dump_view(stopped))
 
 
+def test_dump_of_a_fork_of_a_thread_claims_neither_an_end_nor_other_threads() -> None:
+    whole = outside_only()
+    capture = replace(whole.capture, main=MainState.GONE, main_detail="it may be a fork")
+    output = rendered(dump_view(replace(whole, capture=capture)))
+    assert "There is no main thread that could be asked: it may be a fork." in output
+    assert "go on" not in output
+
+
 def test_dump_with_a_predecessor_starts_with_what_changed() -> None:
     output = rendered(dump_view(SHOTS[-1], comparison=DIFF, dwells=dwell(SHOTS)))
     assert output.index("What changed") < output.index("Threads") < output.index("Figures")
