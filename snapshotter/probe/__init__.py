@@ -15,9 +15,9 @@ The probe
  8. writes secrets nowhere: redaction comes before packing.
 
 What is called on the way in, before the probe has proved what it uses: audit hooks, a replaced
-``builtins.__import__`` or ``exec``, ``sys.monitoring`` and ``sys.setprofile`` tools, and
-finalizers when the collector happens to run. From :mod:`.pristine` on replaced builtins and
-functions of modules are found out and not called.
+``builtins.__import__`` or ``exec``, what ``sys.monitoring``, ``sys.setprofile`` and
+``sys.settrace`` were given, and finalizers when the collector happens to run. From
+:mod:`.pristine` on replaced builtins and functions of modules are found out and not called.
 
 Once per process the names in the probe's code become interned strings (about 600); no later dump
 adds one.
