@@ -226,6 +226,8 @@ def _check_main_thread(pid: int, runtime: Runtime) -> Check:
             f"The main thread is blocked{detail}. Until it runs, snapshots are from outside.",
             f"snap dump {pid} --patience 10s",
         )
+    if view.main is MainState.STOPPED:
+        return Check("main-thread", _WARN, f"The main thread is {view.main_detail}.")
     if view.main is MainState.UNKNOWN:
         return Check("main-thread", _OK, f"What the main thread does is not known{detail}.")
     return Check("main-thread", _OK, f"The main thread can be asked{detail}.")

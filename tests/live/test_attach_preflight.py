@@ -103,6 +103,9 @@ def test_stopped_process_is_not_asked(doll: Puppet) -> None:
     os.kill(doll.pid, signal.SIGSTOP)
     wait_until(lambda: check(doll.pid, "state").status is CheckStatus.FAIL)
     assert check(doll.pid, "state").fix == f"kill -CONT {doll.pid}"
+    main = check(doll.pid, "main-thread")
+    assert main.status is CheckStatus.WARN
+    assert main.sentence.startswith("The main thread is stopped by a signal")
     assert problem(doll.pid) == "the process is stopped"
     os.kill(doll.pid, signal.SIGCONT)
     wait_until(lambda: problem(doll.pid) is None)
