@@ -10,7 +10,7 @@ from rich.console import Group as Renderables
 from snapshotter.analysis.align import ThreadIndex
 from snapshotter.analysis.idle import thread_idle_reason
 from snapshotter.analysis.movement import Movement
-from snapshotter.analysis.signatures import group_threads
+from snapshotter.analysis.signatures import group_threads, place_signature
 from snapshotter.model import View
 from snapshotter.render.fit import SEPARATOR, Facts, Hanging, blank, line, names_of, sentence
 from snapshotter.render.stacks import Stack
@@ -95,11 +95,18 @@ def _heading(snapshot: Snapshot, groups: Sequence[Group]) -> Text:
     shown = sum(len(group.threads) for group in groups)
     total = len(snapshot.threads)
     number = count(total) if shown == total else f"{count(shown)} of {count(total)}"
-    stacks = f" with {count(len(groups))} different stacks" if len(groups) > 1 else ""
-    if len(groups) == 1 and shown > 1:
+    different = _different_stacks(groups)
+    stacks = f" with {count(different)} different stacks" if different > 1 else ""
+    if different == 1 and shown > 1:
         stacks = " with the same stack"
     order = ", most recent call first" if groups else ""
     return line(("Threads", HEADING), f"  {number}{stacks}", (order, QUIET))
+
+
+def _different_stacks(groups: Sequence[Group]) -> int:
+    """Count stacks; one that was seen from two views makes two groups, half a stack equals none."""
+    whole = [place_signature(group.frames) for group in groups if group.threads[0].complete]
+    return len(set(whole)) + len(groups) - len(whole)
 
 
 def _group_parts(
@@ -112,7 +119,8 @@ def _group_parts(
     else:
         names = names_of([name_of(thread) for thread in group.threads], shown=10)
         number = plural(len(group.threads), "thread")
-        yield Hanging("", sentence((f"{number} with this stack: ", EMPHASIS), names))
+        view = ", seen from outside" if _is_exception(first, snapshot) else ""
+        yield Hanging("", sentence((f"{number} with this stack{view}: ", EMPHASIS), names))
         yield from _facts_of_many(group)
     yield from _dwell_lines(group.threads, dwells)
     idle = thread_idle_reason(group.threads[0], options.catalogue)
@@ -126,10 +134,15 @@ def _group_parts(
 
 def _title_of_one(thread: Thread, snapshot: Snapshot) -> Text:
     words = identity_words(thread)
-    if thread.view is View.OUTSIDE and View.INSIDE in snapshot.capture.views:
+    if _is_exception(thread, snapshot):
         words.append("seen from outside")
     title = line((name_of(thread), EMPHASIS), "  ", (SEPARATOR.join(words), QUIET))
     return title.append("  ·  holds the GIL", WARN) if thread.holds_gil else title
+
+
+def _is_exception(thread: Thread, snapshot: Snapshot) -> bool:
+    """Whether it was seen from outside in a snapshot from inside."""
+    return thread.view is View.OUTSIDE and View.INSIDE in snapshot.capture.views
 
 
 def identity_words(thread: Thread) -> list[str]:

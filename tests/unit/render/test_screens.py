@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from snapshotter.analysis.diff import diff
 from snapshotter.analysis.dwell import dwell
 from snapshotter.analysis.recordings import diff_recordings
-from snapshotter.model import Kind, Local, MainState, Snapshot, Value
+from snapshotter.model import Kind, Local, MainState, Snapshot, Value, View
 from snapshotter.render.diff import diff_view, recording_diff_view
 from snapshotter.render.doctor import doctor_view
 from snapshotter.render.dump import dump_view, find_threads, thread_view
@@ -175,6 +175,16 @@ def test_a_heading_counts_stacks_only_where_there_are_several() -> None:
     same = tuple(each for each in whole.threads if (each.name or "").startswith("db-"))
     all_of_them = rendered(dump_view(replace(whole, threads=same)))
     assert "Threads  17 with the same stack, most recent" in all_of_them
+
+
+def test_one_stack_that_was_seen_from_both_views_is_no_other_stack() -> None:
+    whole = snapshot()
+    same = [each for each in whole.threads if (each.name or "").startswith("db-")]
+    outside = [replace(each, view=View.OUTSIDE) for each in same[:3]]
+    output = rendered(dump_view(replace(whole, threads=(*outside, *same[3:]))))
+    assert "Threads  17 with the same stack, most recent" in output
+    assert "14 threads with this stack: " in output
+    assert "3 threads with this stack, seen from outside: " in output
 
 
 def test_dump_is_silent_about_a_main_thread_that_answered_in_the_end() -> None:
