@@ -25,13 +25,15 @@ HIDDEN = "[redacted]"
 
 _MAX_BYTES = 64 << 10
 _MAX_ARGUMENTS = 512
+# Each begins where a word begins: a long argument is gone through once.
 # "Authorization: Bearer …" as a whole argument; --password=…, TOKEN=…, ?token=…&, "token": "…"
 _HEADER = re.compile(r"([\w-]+)(:\s+)(.+)", re.DOTALL)
 _ASSIGNED = re.compile(
-    r"""([\w.-]+)(["']?\s*[=:](?!//)\s*)"""
+    r"""(?<![\w.-])([\w.-]+)(["']?\s*[=:](?!//)\s*)"""
     r"""("[^"]*"|'[^']*'|(?:(?:basic|bearer|digest|negotiate|token)\s+)?[^\s&;,"']+)""",
     re.IGNORECASE,
 )
+_UP_TO_AT = re.compile(r"(?<!\S)\S*@")
 _PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)\S*@")
 
 
@@ -74,7 +76,7 @@ def _mask(argument: str) -> str:
     header = _HEADER.fullmatch(argument)
     if header and name_is_secret(header[1]):
         return header[1] + header[2] + HIDDEN
-    text = _PASSWORD_IN_URL.sub(rf"\g<1>{HIDDEN}@", argument)
+    text = _UP_TO_AT.sub(_without_password, argument)
     # What has a name is judged by its name, all the rest by how it looks.
     rest = _ASSIGNED.sub(lambda match: " " if _is_secret(match) else f" {match[3]}", text)
     if text_is_secret(rest.replace(f":{HIDDEN}@", "")):
@@ -82,6 +84,10 @@ def _mask(argument: str) -> str:
     return _ASSIGNED.sub(
         lambda match: match[1] + match[2] + HIDDEN if _is_secret(match) else match[0], text
     )
+
+
+def _without_password(match: re.Match[str]) -> str:
+    return _PASSWORD_IN_URL.sub(rf"\g<1>{HIDDEN}@", match[0])
 
 
 def _is_secret(match: re.Match[str]) -> bool:

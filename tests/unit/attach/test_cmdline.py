@@ -66,6 +66,13 @@ def test_password_option_of_a_known_program_is_masked(command: str, masked: str)
     assert " ".join(mask_secrets(command.split())) == masked
 
 
+@pytest.mark.parametrize("unit", ["x", "a-", "eyJ.", "://", "://a:", "a: ", "@", "a='", " "])
+def test_a_long_argument_is_gone_through_once(unit: str) -> None:
+    """Else it would take longer than a test may."""
+    argument = unit * ((256 << 10) // len(unit))
+    assert mask_secrets([f"{argument};password=hunter2"])[0].endswith(HIDDEN)
+
+
 def test_value_after_a_secret_option_is_masked() -> None:
     arguments = ["app", "--token", "abc", "--password", "--verbose", "-x", "1"]
     assert mask_secrets(arguments) == (
