@@ -128,8 +128,10 @@ class _Writer:
             self._label(seen, item, depth=depth, path=path)
             self.value(seen.at(item.node), depth=depth + 1, path=path)
         # of a time with a zone, the zone is not told
-        if value.status is Status.TRUNCATED and (is_container or value.kind is Kind.TIME):
-            self.put(", …" if value.items else "…", STATUS[Status.TRUNCATED])
+        is_cut = value.items or is_container or value.kind is Kind.TIME
+        if value.status is Status.TRUNCATED and is_cut:
+            gap = (", " if is_container else " ") if value.items else ""
+            self.put(f"{gap}…", STATUS[Status.TRUNCATED])
         self.put(closing)
 
     def _label(self, seen: Seen, item: Item, *, depth: int, path: tuple[int, ...]) -> None:
@@ -201,9 +203,10 @@ def _tree(name: str, seen: Seen, indent: int, path: tuple[int, ...]) -> Iterator
     for index, item in enumerate(value.items):
         label = _tree_label(seen, item, index)
         yield from _tree(label, seen.at(item.node), indent + 2, (*path, seen.node))
-    left = 0 if value.length is None else value.length - len(value.items)
-    if left > 0 and value.status is Status.TRUNCATED:
-        yield line(" " * (indent + 2), (f"… {count(left)} more, not captured", QUIET))
+    left = None if value.length is None else value.length - len(value.items)
+    if value.status is Status.TRUNCATED and (left is None or left > 0):
+        number = "" if left is None else f"{count(left)} "
+        yield line(" " * (indent + 2), (f"… {number}more, not captured", QUIET))
 
 
 def _summary(value: Value) -> str:

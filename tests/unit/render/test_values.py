@@ -56,6 +56,16 @@ def test_a_redacted_key_is_told_like_a_redacted_value() -> None:
     assert tree[1:] == ["  [‹redacted›] = ‹redacted›", "  ['token'] = ‹redacted›"]
 
 
+def test_attributes_that_were_left_out_are_told() -> None:
+    cut = Value(
+        Kind.OBJECT, "shop.Cart", Status.TRUNCATED, items=(Item(1, name="a", attribute=True),)
+    )
+    seen = Seen((cut, Value(Kind.INT, "int", value=1)), 0)
+    assert describe(seen).plain == "<shop.Cart a=1 …>"
+    tree = [each.plain for each in value_lines("cart", seen)]
+    assert tree == ["cart = <shop.Cart>", "  .a = 1", "  … more, not captured"]
+
+
 def test_describe_shows_attributes() -> None:
     values = Values()
     node = values.object("orders.db.Pool", size=20, name="main")
