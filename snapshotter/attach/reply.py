@@ -95,6 +95,8 @@ class InsideView:
     values: tuple[Value, ...]
     gc: GcState | None
     interpreter: Interpreter
+    has_asyncio: bool
+    """Whether asyncio is loaded. Its tasks are those of loops that it turns by its own code."""
     tasks: tuple[Task, ...]
     tasks_total: int
     variables: tuple[Variable, ...]
@@ -164,6 +166,7 @@ def _decode(message: Fields, nonce: bytes, origins: Origins) -> InsideView:
         values=values,
         gc=_gc(message.fields.get("gc")),
         interpreter=_interpreter(Fields(message.fields.get("interpreter"), "interpreter")),
+        has_asyncio=message.get("asyncio", bool),
         tasks=_tasks(message, code),
         tasks_total=message.number("tasks_total"),
         variables=_variables(message, len(values)),

@@ -63,8 +63,8 @@ class Wanted:
     """The index that the first value gets: there are others before it."""
     names: bool = True
     """Names of threads."""
-    loops_told: frozenset[int] = frozenset()
-    """Event loops whose tasks need not be read."""
+    loops_told: frozenset[int] | None = frozenset()
+    """Event loops whose asyncio tasks need not be read; None when there are no others."""
     budget_ns: int = _BUDGET_NS
 
 
@@ -163,13 +163,15 @@ class DetailsReader:
         return None
 
     def _asyncio(self, scrubber: Scrubber, wanted: Wanted) -> TasksSeen | None:
+        told = wanted.loops_told
+        if told is None:
+            return TasksSeen(0, ())
         limits = wanted.limits or limits_for(wanted.level)
         self._pages.forget()
         with suppress(TornReadError):
             if not self._tasks.is_known and not self._modules.module("_asyncio"):
                 return TasksSeen(0, ())
             threads = self._runtime.threads(self._runtime.main_interpreter())
-            told = wanted.loops_told
             return self._tasks.read(threads, scrubber, most=limits.tasks, besides=told)
         return None
 

@@ -116,6 +116,7 @@ def run(request: Request, tools: Tools, carrier: str, loaded_ns: int = 0) -> lis
         (pack_text("frozen_clock"), TRUE if work["clock_stood"] else FALSE),
         (pack_text("gc"), gc),
         (pack_text("interpreter"), interpreter),
+        (pack_text("asyncio"), TRUE if "_asyncio" in work["modules"] else FALSE),
         (pack_text("tasks_total"), pack_int(total)),
     ]
     head = pack_map(len(small) + _LARGE_FIELDS + 2) + b"\xa1v" + pack_text(PROBE_VERSION)

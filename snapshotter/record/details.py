@@ -73,7 +73,6 @@ class DetailsSource:
     def _wanted(self, inside: InsideView | None) -> Wanted:
         options = self._options
         variables = () if inside else options.variables
-        tasks = inside.tasks if inside and not inside.lacks_tasks else ()
         return Wanted(
             selection=self.selection,
             level=options.values,
@@ -81,5 +80,11 @@ class DetailsSource:
             limits=limits_for(options.values),
             first_node=len(inside.values) if inside else 0,
             names=inside is None,
-            loops_told=frozenset(task.loop for task in tasks),
+            loops_told=_loops_told(inside),
         )
+
+
+def _loops_told(inside: InsideView | None) -> frozenset[int] | None:
+    if inside is None or inside.lacks_tasks:
+        return frozenset()
+    return frozenset(task.loop for task in inside.tasks) if inside.has_asyncio else None

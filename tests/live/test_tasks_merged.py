@@ -7,6 +7,7 @@ import time
 import pytest
 
 from snapshotter.model import View
+from snapshotter.outside.tasks import TaskReader
 from snapshotter.record.capture import Observer
 from snapshotter.record.options import CaptureOptions
 from tests.live.test_probe_tasks import OWN_CODE
@@ -95,3 +96,19 @@ def test_tasks_of_a_loop_that_turns_by_itself_are_told(beside: str, target_pytho
     assert len(names) == taken.tasks_total == 2 + bool(beside)
     assert {"sleep", "beside"} & set(names) == ({"sleep", "beside"} if beside else {"sleep"})
     assert not [text for text in taken.capture.missing if "asyncio" in text]
+
+
+def test_a_process_without_asyncio_is_not_searched_for_tasks(
+    target_python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[object] = []
+    monkeypatch.setattr(TaskReader, "read", lambda *seen, **_: searched.append(seen))
+    with (
+        spawn("busy.py", python=target_python) as target,
+        Observer.open(target.pid, OPTIONS) as observer,
+    ):
+        taken = observer.capture()
+
+    assert View.INSIDE in taken.capture.views
+    assert taken.tasks_total == 0
+    assert not searched

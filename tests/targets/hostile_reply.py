@@ -41,6 +41,7 @@ def skeleton(nonce, **changes):
         "missing": [],
         "gc": None,
         "interpreter": {"version": "3.14.8", "signals": []},
+        "asyncio": False,
         "tasks": [],
         "tasks_total": 0,
         "variables": [],
