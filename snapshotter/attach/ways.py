@@ -29,6 +29,8 @@ _EAGER_NS: Final = 300_000_000
 _EAGER_POLL_S: Final = 20e-6
 _PATIENT_POLL_S: Final = 250e-6
 _BACK_OFF_S: Final = 0.05
+_SHORT_NAP_NS: Final = 20_000_000
+"""Who sleeps for longer than this is looked at less often."""
 _NEAR_NS: Final = 20_000_000
 """How far ahead a wake-up is waited for."""
 _RUNS_ALONE_NS: Final = 5_000_000
@@ -131,6 +133,7 @@ class _Chance:
 class _Nap:
     """A sleep of the main thread: to see that it lasts is far cheaper than to look anew."""
 
+    since_ns: int
     runs: int | None
     """How often it had been put on a CPU before it was seen asleep."""
     wake_ns: int | None
@@ -207,8 +210,9 @@ def _chances(main: MainThread, until: int, *, alone: bool) -> Iterator[_Chance]:
                 if wake is not None and 0 <= wake - now <= _NEAR_NS:
                     yield _Chance(wake, is_still=True)
                     continue
-                nap = _Nap(runs, wake) if doing is MainNow.BLOCKED else None
-        time.sleep(_EAGER_POLL_S if now < eager_until else _PATIENT_POLL_S)
+                nap = _Nap(now, runs, wake) if doing is MainNow.BLOCKED else None
+        is_eager = now < eager_until and (nap is None or now - nap.since_ns < _SHORT_NAP_NS)
+        time.sleep(_EAGER_POLL_S if is_eager else _PATIENT_POLL_S)
 
 
 def _sleep_until(due_ns: int) -> bool:
