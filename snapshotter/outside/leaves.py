@@ -36,7 +36,7 @@ _MAX_NAME: Final = 200
 _MAX_FILENAME: Final = 300
 _DECIMAL_WORDS: Final = 8
 _DECIMAL_DIGITS_PER_WORD: Final = 19
-_MOST_DIGITS: Final = 80
+_LONGEST_DECIMAL: Final = 80
 
 
 def nothing(kind: Kind, status: Status = Status.OK, value: Scalar = None) -> Content:
@@ -167,5 +167,7 @@ def read_decimal(table: ValueTable, address: int, depth: int, plan: Plan) -> Con
         return nothing(Kind.FLOAT, Status.TRUNCATED)
     words = table.heap.pages.words(data, count)
     number = sum(word * 10 ** (_DECIMAL_DIGITS_PER_WORD * at) for at, word in enumerate(words))
-    value = Decimal((sign, tuple(map(int, str(number))), exponent))
-    return nothing(Kind.FLOAT, value=str(value)[:_MOST_DIGITS])
+    text = str(Decimal((sign, tuple(map(int, str(number))), exponent)))
+    if len(text) > _LONGEST_DECIMAL:
+        return nothing(Kind.FLOAT, Status.TRUNCATED)
+    return nothing(Kind.FLOAT, value=text)

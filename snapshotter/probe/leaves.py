@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["read_date", "read_datetime", "read_decimal", "read_lock", "read_memoryview"]
 
 _LARGEST_NUMBER_BITS = 63
+_LONGEST_DECIMAL = 80
 
 
 def _digits(number: int, width: int) -> str:
@@ -81,7 +82,10 @@ def read_decimal(work: Work, value: Any, depth: int, plan: Any) -> Content:
     """
     if work["carrier"] != "thread" or plan[7].__sizeof__(value) > 256:
         return K_FLOAT, S_TRUNCATED, None, NIL, None
-    return K_FLOAT, S_OK, None, pack_text(plan[7].__str__(value)[:80]), None
+    text = plan[7].__str__(value)
+    if len(text) > _LONGEST_DECIMAL:  # cut, it would read as another number
+        return K_FLOAT, S_TRUNCATED, None, NIL, None
+    return K_FLOAT, S_OK, None, pack_text(text), None
 
 
 def read_lock(work: Work, value: Any, depth: int, plan: Any) -> Content:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
+import decimal
 import enum
 import os
 import re
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from snapshotter.model import ValueLevel
+from snapshotter.model import Status, ValueLevel
 from tests.support.details import Details, details_of, see_own, tree
 from tests.support.examples import examples
 from tests.unit.probe.probing import see
@@ -176,6 +177,17 @@ VALUES = st.recursive(
 def test_any_value_is_told_the_same(own: Details, value: object) -> None:
     outside, inside = both(own, value)
     assert outside == inside
+
+
+@pytest.mark.parametrize("digits", [1, 19, 20, 79, 80, 81, 152, 153, 400])
+@pytest.mark.parametrize("exponent", [0, -1, -20, 5])
+def test_a_decimal_is_whole_or_not_shown(own: Details, digits: int, exponent: int) -> None:
+    number = decimal.Decimal((1, (7,) * digits, exponent))
+    found = see_own(own, {"thing": number}).values[0]
+    seen = see(number, carrier="thread").value
+    for shown in (found, seen):
+        assert (shown.status, shown.value) in {(Status.OK, str(number)), (Status.TRUNCATED, None)}
+    assert found.status is seen.status
 
 
 @pytest.mark.parametrize("removed", [0, 1, 5, 19, 20])

@@ -86,6 +86,12 @@ def test_a_decimal_is_read_in_a_carrier_thread_only() -> None:
     assert see(decimal.Decimal("1.50"), carrier="thread").value.value == "1.50"
 
 
+@pytest.mark.parametrize("number", ["1" * 81, "1" * 152, "-1." + "1" * 76 + "E+99"])
+def test_no_digits_of_a_long_decimal_are_taken_for_all(number: str) -> None:
+    shown = see(decimal.Decimal(number), carrier="thread").value
+    assert (shown.status, shown.value) == (Status.TRUNCATED, None)
+
+
 @pytest.mark.parametrize(
     "number",
     [1 << 63, -(1 << 64), (1 << 5_000_000) - 1, -(1 << 3_000_000)],
