@@ -30,6 +30,7 @@ __all__ = ["add_node", "add_root", "elements", "forget_values", "mapping_items"]
 S_OK, S_REDACTED, S_TRUNCATED, S_UNREADABLE = 0, 1, 2, 3
 NEVER_SHOWN = -1
 CUT_OFF = -2
+MADE = -3
 _LONGEST_NAME = 64
 _MOST_PARTS = 8
 
@@ -86,6 +87,16 @@ def add_node(work: Work, value: Any, depth: int, secret: bool = False) -> int:  
     values.append(value)
     work["depths"].append(depth)
     work["seen"][id(value)] = index
+    return index
+
+
+def add_made(work: Work, number: float) -> int:
+    """Queue a number that is no object of the target: it has no identity."""
+    index = work["base"] + len(work["values"])
+    if index >= work["request"]["limits"]["nodes"]:
+        return _cut_off(work)
+    work["values"].append(number)
+    work["depths"].append(MADE)
     return index
 
 

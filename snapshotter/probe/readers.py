@@ -47,6 +47,7 @@ from .nodes import (
     S_OK,
     S_REDACTED,
     S_TRUNCATED,
+    add_made,
     add_node,
     elements,
     hides_text,
@@ -104,8 +105,7 @@ def read_complex(work: Work, value: Any, depth: int, plan: Any) -> Content:
     descriptors = complex.__dict__
     real = descriptors["real"].__get__(value)
     imag = descriptors["imag"].__get__(value)
-    items = [pack_text("real"), add_node(work, real, depth + 1)]
-    items += [pack_text("imag"), add_node(work, imag, depth + 1)]
+    items = [pack_text("real"), add_made(work, real), pack_text("imag"), add_made(work, imag)]
     return K_COMPLEX, S_OK, None, NIL, items
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from .attributes import attributes_of, learn_attributes
 from .budget import next_slice, spent
-from .kinds import K_OBJECT, K_UNKNOWN, plan_of
+from .kinds import K_FLOAT, K_OBJECT, K_UNKNOWN, plan_of
 from .nodes import (
     EMPTY,
+    MADE,
     NEVER_SHOWN,
     NOT_CAPTURED,
     REDACTED,
@@ -21,7 +22,7 @@ from .nodes import (
     S_UNREADABLE,
     row,
 )
-from .pack import NIL, pack_array, pack_int
+from .pack import NIL, pack_array, pack_float, pack_int
 from .pristine import is_foreign
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def drain(work: Work, readers: Any) -> bool:
         value, depth = values[at], depths[at]
         if depth == NEVER_SHOWN:
             rows.append(REDACTED)
+        elif depth == MADE:
+            rows.append(_row_of_made(work, value))
         elif depth < 0 or not in_time or spent(work):
             in_time = in_time and depth < 0
             rows.append(NOT_CAPTURED)
@@ -56,6 +59,11 @@ def drain(work: Work, readers: Any) -> bool:
         else:
             rows.append(_write(work, readers, value, depth))
     return in_time
+
+
+def _row_of_made(work: Work, number: float) -> bytes:
+    type_index = pack_int(plan_of(work, float)[1])
+    return row(K_FLOAT, type_index, S_OK, NIL + pack_float(number) + NIL + NIL + NIL)
 
 
 def _write(work: Work, readers: Any, value: Any, depth: int) -> bytes:

@@ -81,6 +81,16 @@ def test_of_a_time_with_a_zone_the_zone_is_not_told() -> None:
     assert (clock.status, clock.value) == (Status.TRUNCATED, "03:04:05")
 
 
+def test_parts_of_a_complex_number_are_no_objects_of_the_target() -> None:
+    shown = see(complex(1.5, float("inf")))
+    parts = [(item.name, shown.view.values[item.node]) for item in shown.value.items]
+    assert [(name, part.type, part.value) for name, part in parts] == [
+        ("real", "float", 1.5),
+        ("imag", "float", float("inf")),
+    ]
+    assert [part.identity for _, part in parts] == [None, None]
+
+
 def test_a_decimal_is_read_in_a_carrier_thread_only() -> None:
     assert see(decimal.Decimal("1.50")).value.status is Status.TRUNCATED
     assert see(decimal.Decimal("1.50"), carrier="thread").value.value == "1.50"
