@@ -249,12 +249,14 @@ def _note(work: Work, depth: int, reason: str) -> None:
 
 def _capture_frame(work: Work, readers: Any, depth: int, frame: Any) -> bool:
     """One frame of the last thread; False when the slice ended before all was written."""
+    globs = globs_of(work, frame)
+    if globs is not None and not globs:
+        return True
     found = locals_of(frame, _MOST_LOCALS)
     if found is None:
         _note(work, depth, "unreadable")
         return True
     pairs, whole = found
-    globs = globs_of(work, frame)
     head = b"\x94" + pack_int(len(work["threads"]) - 1) + pack_int(depth)
     names = []
     for name, value in pairs:

@@ -169,6 +169,16 @@ def test_frames_are_selected_by_origin_and_patterns() -> None:
     assert names == ["wanted"]
 
 
+def test_nothing_is_missing_of_a_frame_that_no_pattern_selects() -> None:
+    names = [f"name_{number}" for number in range(100)]
+    source = f"def crowded(survey):\n {' = '.join(names)} = 1\n return survey()"
+    space: dict[str, Any] = {}
+    exec(source, space)  # noqa: S102
+    view = space["crowded"](lambda: survey(locals="globs", globs=[["*", "none", "*"]]))
+    frames = [f for t in view.threads for f in t.frames if f.qualname == "crowded"]
+    assert [frame.locals_missing for frame in frames] == [None]
+
+
 def test_a_namespace_that_is_no_dict_is_never_asked() -> None:
     class Mapping(dict[str, Any]):
         def __getattribute__(self, name: str) -> Any:
