@@ -29,6 +29,8 @@ _OPTIMIZED: Final = 1
 _HIDDEN, _CELL, _FREE = 0x10, 0x40, 0x80
 _FLAGS: Final = 48
 _CELL_VALUE: Final = 16
+_OWN_FRAME, _EXTRA_LOCALS = 24, 48
+"""``f_frame`` and ``f_extra_locals`` of a ``PyFrameObject``."""
 _MOST_LOCALS: Final = 64
 _MOST_SLOTS: Final = 2000
 _MAX_NAME: Final = 200
@@ -37,6 +39,9 @@ _OURS: Final = "<snapshotter probe>"
 """The probe's own frames, should it be at work: what it hides is in its locals."""
 _LIMIT: Final = "it has more locals than are captured"
 _NO_DICT: Final = "its namespace is not a plain dict"
+
+type _Found = tuple[str, int, list[tuple[int, int]]]
+"""Name, address of the value, and the bytes that say so."""
 
 
 @dataclass(slots=True)
@@ -75,6 +80,7 @@ class _Call:
     code: CodeInfo
     globals: int
     namespace: int
+    frame_object: int
     lasti: int
 
 
@@ -133,7 +139,9 @@ class LocalsReader:
             data = pages.read(address, _FRAME.size)
             owner_at = address + o.interpreter_frame_owner
             owner = pages.read(owner_at, 1)[0]
-            executable, previous, _, names, _, namespace, _, instruction, _ = _FRAME.unpack(data)
+            executable, previous, _, names, _, namespace, shown, instruction, _ = _FRAME.unpack(
+                data
+            )
             places += [(address, 16), (owner_at, 1)]
             if owner < _OWNED_BY_INTERPRETER:
                 code = known.get(executable)
@@ -143,7 +151,7 @@ class LocalsReader:
                 if not 0 <= lasti < code.size_bytes or lasti & 1:
                     raise TornReadError("An instruction does not belong to its frame.")
                 if not code.is_hidden:
-                    calls.append(_Call(address, code, names, namespace, lasti))
+                    calls.append(_Call(address, code, names, namespace, shown, lasti))
             address = previous
         raise TornReadError("The chain of frames does not end.")
 
@@ -187,14 +195,12 @@ class LocalsReader:
             pass
         return ""
 
-    def _named_values(
-        self, table: ValueTable, call: _Call
-    ) -> list[tuple[str, int, list[tuple[int, int]]]] | None:
+    def _named_values(self, table: ValueTable, call: _Call) -> list[_Found] | None:
         variables = self._variables_of(table, call.code)
         start = call.address + table.heap.layout.frame_locals
         slots = table.heap.pages.words(start, len(variables.names))
         if not variables.flags & _OPTIMIZED and not _has_hidden(variables, slots):
-            return self._namespace(table, call)
+            return _namespace(table, call.namespace)
         found = []
         for at, (name, kind, slot) in enumerate(
             zip(variables.names, variables.kinds, slots, strict=True)
@@ -206,24 +212,7 @@ class LocalsReader:
                 places.append((place, 8))
             if value & ~3:
                 found.append((name, value, places))
-        return found
-
-    def _namespace(
-        self, table: ValueTable, call: _Call
-    ) -> list[tuple[str, int, list[tuple[int, int]]]] | None:
-        """The dict that the code of a module or class works in."""
-        if not call.namespace:
-            return []
-        if table.classes.plan(table.heap.type_of(call.namespace)).short != "dict":
-            return None
-        first = len(table.heap.pages.spans)
-        entries = table.heap.dict_items(call.namespace, _MOST_LOCALS + 1)
-        places = table.heap.pages.spans[first:]
-        found = []
-        for key, value in entries:
-            name = table.classes.text_if_exact(key, _MAX_NAME)
-            found.append(("?" if name is None else name, value, places))
-        return found
+        return found + _extra(table, call)
 
     def _variables_of(self, table: ValueTable, code: CodeInfo) -> _Variables:
         known = self._variables.get(code.start)
@@ -247,6 +236,31 @@ class LocalsReader:
             self._variables.clear()
         made = self._variables[code.start] = _Variables(code, word(_FLAGS, 4), shown, kinds)
         return made
+
+
+def _namespace(table: ValueTable, address: int) -> list[_Found] | None:
+    """The dict that the code of a module or class works in."""
+    if not address:
+        return []
+    if table.classes.plan(table.heap.type_of(address)).short != "dict":
+        return None
+    first = len(table.heap.pages.spans)
+    entries = table.heap.dict_items(address, _MOST_LOCALS + 1)
+    places = table.heap.pages.spans[first:]
+    found = []
+    for key, value in entries:
+        name = table.classes.text_if_exact(key, _MAX_NAME)
+        found.append(("?" if name is None else name, value, places))
+    return found
+
+
+def _extra(table: ValueTable, call: _Call) -> list[_Found]:
+    """What was written into ``f_locals`` under names that the code does not have."""
+    if not call.frame_object:
+        return []
+    if table.heap.pages.u64(call.frame_object + _OWN_FRAME) != call.address:
+        raise TornReadError("A frame object belongs to another frame.")
+    return _namespace(table, table.heap.pages.u64(call.frame_object + _EXTRA_LOCALS)) or []
 
 
 def _root(table: ValueTable, name: str, value: int) -> int:

@@ -218,6 +218,7 @@ def cells():
 
     def inner():
         own = "own"
+        sys._getframe().f_locals["written"] = [own, "by a debugger"]
         park()
         return captured, own
 
