@@ -66,8 +66,11 @@ def _entry(names: Any, wanted: str) -> Any:
     return _ABSENT
 
 
-def _member(work: Work, value: Any, name: str) -> Any:  # noqa: C901, PLR0911 - one case per kind of owner
-    """An attribute from instance dict, slot or class dict, a str key, or an index."""
+def _member(work: Work, value: Any, name: str) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case per kind of owner
+    """An attribute from instance or module dict, slot or class dict, a str key, or an index."""
+    names = namespace_of(value)
+    if names is not None:
+        return _entry(names, name)
     if type(value) is type:
         for parent in mro_of(value):
             for key, member in dict_of_type(parent).items():

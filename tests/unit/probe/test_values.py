@@ -321,10 +321,14 @@ def test_a_released_buffer_is_unreadable() -> None:
         ("rows.1", 20),
         ("Box.CLASS", 7),
         ("slots.here", 1),
+        ("module.inner", 9),
     ],
 )
 def test_a_variable_is_followed_along_its_path(path: str, expected: int) -> None:
+    module = types.ModuleType("made")
+    vars(module)["inner"] = 9
     values = {
+        "module": module,
         "box": _Plain(),
         "table": {"key": 5},
         "rows": [10, 20],
