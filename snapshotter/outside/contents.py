@@ -160,9 +160,9 @@ def _read_tuple(table: ValueTable, address: int, depth: int, plan: Plan) -> Cont
     most = limits.items if plan.fields is None else limits.attributes
     most = most if depth < limits.depth else 0
     items, length = table.heap.tuple_items(address, most)
-    status = _status(most, length)
     if plan.fields is None:
-        return Kind.TUPLE, status, length, None, _elements(table, items, depth)
+        return Kind.TUPLE, _status(most, length), length, None, _elements(table, items, depth)
+    status = _status(min(most, len(plan.fields)), length)
     members = _named(table, list(zip(plan.fields, items, strict=False)), depth)
     return Kind.TUPLE, status, length, None, members
 

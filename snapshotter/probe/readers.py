@@ -167,7 +167,7 @@ def read_tuple(work: Work, value: Any, depth: int, plan: Any) -> Content:
         head = tuple.__getitem__(value, slice(0, most))
         return (
             K_TUPLE,
-            _status(most, length),
+            _status(min(most, len(plan[4])), length),
             length,
             NIL,
             named_elements(work, head, plan[4], depth),

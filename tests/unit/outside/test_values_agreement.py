@@ -94,6 +94,8 @@ CASES: dict[str, object] = {
     "flag": Flags.A,
     "flags": Flags.A | Flags.B,
     "named tuple": Point(1, "hidden"),
+    "more elements than fields": tuple.__new__(Point, (1, "hidden", 3)),
+    "fewer elements than fields": tuple.__new__(Point, (1,)),
     "plain": Plain(),
     "slots": Slotted(),
     "float subclass": bare(Float, 1.5, note=1),

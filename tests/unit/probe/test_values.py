@@ -119,6 +119,12 @@ def test_a_text_is_cut_and_tells_its_length() -> None:
     assert (shown.status, shown.length, shown.value) == (Status.TRUNCATED, 1000, "é" * 120)
 
 
+def test_a_named_tuple_with_more_elements_than_fields_is_not_whole() -> None:
+    point = collections.namedtuple("point", "x y")  # noqa: PYI024
+    assert see(tuple.__new__(point, (1, 2))).value.status is Status.OK
+    assert see(tuple.__new__(point, (1, 2, 3))).value.status is Status.TRUNCATED
+
+
 def test_containers_are_cut_at_items_and_depth() -> None:
     shown = see([[[["deep"]]], *range(100)])
     assert shown.value.length == 101
