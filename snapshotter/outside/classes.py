@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from snapshotter.errors import SnapshotterError, TornReadError
 from snapshotter.outside.layouts import HEAP_TYPE, SIZES, TYPE_HEAD_BYTES
+from snapshotter.outside.leaves import visible
 from snapshotter.outside.locate import read_mappings
 from snapshotter.outside.readings import (
     MODULE_TYPES,
@@ -164,7 +165,7 @@ class ClassReader:
                 inline = head.basic_size
                 keys = self._heap.pages.u64(address + self._heap.layout.heap_cached_keys)
         return Plan(
-            name=name,
+            name=visible(name),
             short=qualname,
             reading=reading,
             base=reading,

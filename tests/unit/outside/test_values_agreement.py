@@ -71,6 +71,13 @@ class Slotted:
         self.a = 5
 
 
+class Surrogates:
+    pass
+
+
+Surrogates.__qualname__, Surrogates.__module__ = "Name\ud800", "place\udc80"
+
+
 class Float(float):
     pass
 
@@ -128,6 +135,7 @@ CASES: dict[str, object] = {
     "released": memoryview(b"x"),
     "environment": os.environ,
     "locked": threading.Lock(),
+    "undecodable type": Surrogates(),
     "undecodable": "\udc80" * 3,
     "power of two": -(1 << 120),
     "next to a power of two": -(1 << 120) - 1,
