@@ -26,7 +26,7 @@ def attributes_of(
 ) -> tuple[list[Member], bool]:
     """Return the attributes, and False when there are more than are shown."""
     if not plan.has_dict and not plan.slots:
-        return [], True
+        return [], not plan.has_c_members
     if depth >= table.limits.depth:
         return [], plan.reading is not Reading.OBJECT
     most = table.limits.attributes
@@ -44,7 +44,8 @@ def attributes_of(
         return _members(table, pairs, plan, depth), False
     entries, whole = found
     pairs += [(_name(table, key), value) for key, value in entries]
-    return _members(table, pairs, plan, depth), whole and len(plan.slots) <= most
+    whole = whole and len(plan.slots) <= most and not plan.has_c_members
+    return _members(table, pairs, plan, depth), whole
 
 
 def instance_items(

@@ -62,6 +62,7 @@ class _Scan:
     has_dict: bool = False
     fields: tuple[str, ...] | None = None
     slots: tuple[tuple[str, int], ...] = ()
+    has_c_members: bool = False
     hidden: frozenset[str] = frozenset()
 
 
@@ -175,6 +176,7 @@ class ClassReader:
             inline=inline,
             cached_keys=keys,
             slots=scan.slots,
+            has_c_members=scan.has_c_members,
             fields=scan.fields,
             hidden=scan.hidden,
             secret=qualname.rpartition(".")[2] in SECRET_TYPES,
@@ -288,7 +290,10 @@ class ClassReader:
         head_name = self._short_of_c(kind)
         if head_name == "member_descriptor":
             if name[:2] != "__" and self._belongs(value, parent):
-                slots.extend(self._slot(name, value))
+                offset = self._slot(value)
+                if offset:
+                    slots.append((name, offset))
+                scan.has_c_members = scan.has_c_members or not offset
         elif head_name == "getset_descriptor":
             if name == "__dict__" and self._is_the_dict(value, parent):
                 scan.has_dict = True
@@ -312,11 +317,12 @@ class ClassReader:
     def _belongs(self, descriptor: int, parent: int) -> bool:
         return self._heap.pages.u64(descriptor + _DESCRIPTOR_TYPE) == parent
 
-    def _slot(self, name: str, descriptor: int) -> Iterator[tuple[str, int]]:
+    def _slot(self, descriptor: int) -> int:
+        """Return the offset of an object in its owner, 0 for a member that is a value of C."""
         member = self._heap.pages.u64(descriptor + _DESCRIPTOR_DETAIL)
         kind, offset = _MEMBER.unpack(self._heap.pages.read(member + 8, _MEMBER.size))
-        if kind & 0xFFFF_FFFF in _MEMBER_KINDS and 0 < offset < _MAX_BYTES_OF_INSTANCE:
-            yield name, offset
+        is_object = kind & 0xFFFF_FFFF in _MEMBER_KINDS
+        return offset if is_object and 0 < offset < _MAX_BYTES_OF_INSTANCE else 0
 
     def _is_the_dict(self, descriptor: int, parent: int) -> bool:
         """Whether CPython itself put this ``__dict__`` into the class: known by its doc.

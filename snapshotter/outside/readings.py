@@ -142,6 +142,8 @@ class Plan:
     """Offset of inline values, 0 if there are none."""
     cached_keys: int
     slots: tuple[tuple[str, int], ...]
+    has_c_members: bool
+    """Whether there are members beside ``slots`` that are no objects: they are not read."""
     fields: tuple[str, ...] | None
     hidden: frozenset[str]
     secret: bool

@@ -6,6 +6,7 @@ import collections
 import datetime as dt
 import decimal
 import enum
+import json
 import os
 import re
 import sys
@@ -224,6 +225,14 @@ def test_attributes_are_told_the_same_after_removals(own: Details) -> None:
         setattr(thing, f"more_{n}", n)
     outside, inside = both(own, thing)
     assert outside == inside
+
+
+def test_members_that_are_no_objects_are_missing_from_outside(own: Details) -> None:
+    scanner = json.JSONDecoder().scan_once
+    (_, _, _, _, _, _, outside), (_, _, _, _, _, _, inside) = both(own, scanner)
+    assert "strict" in {name for name, *_ in inside}
+    assert {name for name, *_ in inside} - {name for name, *_ in outside} == {"strict"}
+    assert see_own(own, {"thing": scanner}).values[0].status is Status.TRUNCATED
 
 
 def test_a_class_that_is_called_int_is_none(own: Details) -> None:
