@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .kinds import exact_text
+from .kinds import LONGEST_PLACE, exact_text
 
 if TYPE_CHECKING:
     from typing import Any
@@ -24,7 +24,7 @@ def globs_of(work: Work, frame: Any) -> list[str] | None:
         for _, (key, value) in zip(range(16), dict.items(names)):
             if type(key) is str and key == "__name__" and type(value) is str:
                 module = value
-    qualname = exact_text(frame.f_code.co_qualname, 200)
+    qualname = exact_text(frame.f_code.co_qualname, LONGEST_PLACE)
     return [
         name
         for in_module, in_function, name in work["request"]["globs"]

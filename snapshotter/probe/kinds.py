@@ -75,6 +75,8 @@ _MOST_SCANNED = 3000
 _BUILTINS: Any = __builtins__
 _MOST_SEARCHED = 500
 _MOST_FIELDS = 256
+LONGEST_PLACE = 4096
+"""Characters of the name of a file or of a function, as many as are read from outside."""
 _FIELD_TABLES = {"__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__"}
 INLINE_VALUES = 1 << 2
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .budget import next_slice, room_for, spent
 from .globs import any_match, globs_of
-from .kinds import exact_text, name_of_type
+from .kinds import LONGEST_PLACE, exact_text, name_of_type
 from .nodes import add_root, forget_values
 from .pack import FALSE, TRUE, pack_int, pack_text
 from .pristine import is_foreign, is_made_in_c, pick
@@ -165,7 +165,7 @@ def code_index(work: Work, code: Any) -> int:
     if index is None:
         index = work["code_index"][id(code)] = len(work["codes"])
         work["codes"].append(code)
-        work["origins"].append(_origin(work, exact_text(code.co_filename, 500)))
+        work["origins"].append(_origin(work, exact_text(code.co_filename, LONGEST_PLACE)))
         if work["catalogue"] and exact_text(code.co_qualname, 64) == _RUN_FOREVER:
             work["loop_codes"][index] = True
     return index

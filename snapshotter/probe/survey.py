@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .budget import begin_slice, end_slice, next_slice, slice_length, spent
 from .figures import pack_gc, pack_interpreter
-from .kinds import catalogue_types, exact_text, name_of_type
+from .kinds import LONGEST_PLACE, catalogue_types, exact_text, name_of_type
 from .names import thread_names
 from .nodes import forget_values
 from .pack import (
@@ -240,8 +240,8 @@ def _pack_codes(work: Work) -> list[bytes]:
         table = code.co_linetable
         out.append(
             b"\x95"
-            + pack_text(exact_text(code.co_filename, 500))
-            + pack_text(exact_text(code.co_qualname, 300))
+            + pack_text(exact_text(code.co_filename, LONGEST_PLACE))
+            + pack_text(exact_text(code.co_qualname, LONGEST_PLACE))
             + pack_int(code.co_firstlineno)
             + pack_int(work["origins"][number])
             + (pack_bin(table) if type(table) is bytes else NIL)

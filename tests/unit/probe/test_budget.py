@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from snapshotter.attach.reply import decode_reply
+from snapshotter.model import Origin
 from snapshotter.outside.origin import Origins
 from snapshotter.probe.budget import slice_length
 from snapshotter.probe.survey import run
@@ -177,6 +178,15 @@ def test_nothing_is_missing_of_a_frame_that_no_pattern_selects() -> None:
     view = space["crowded"](lambda: survey(locals="globs", globs=[["*", "none", "*"]]))
     frames = [f for t in view.threads for f in t.frames if f.qualname == "crowded"]
     assert [frame.locals_missing for frame in frames] == [None]
+
+
+def test_long_names_of_files_and_functions_are_whole() -> None:
+    name, file = "n" * 3000, "/" + "directory/" * 300 + "site-packages/module.py"
+    space: dict[str, Any] = {}
+    exec(compile(f"def {name}(survey):\n return survey()", file, "exec"), space)  # noqa: S102
+    view = space[name](lambda: survey(locals="globs", globs=[["*", "*n", "survey"]]))
+    frames = [f for t in view.threads for f in t.frames if f.filename == file]
+    assert [(f.qualname, f.origin, len(f.locals)) for f in frames] == [(name, Origin.LIBRARY, 1)]
 
 
 def test_a_namespace_that_is_no_dict_is_never_asked() -> None:
