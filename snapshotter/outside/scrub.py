@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from snapshotter.model.snapshot import ValueLevel
 from snapshotter.probe.redaction import (
-    LONGEST_KNOWN,
     MOST_KNOWN,
     follows_secret_name,
     gives_password,
@@ -93,12 +92,11 @@ class Scrubber:
         return any(may_name_a_secret(name) and self.follows(text) for name, text in members)
 
     def learn(self, head: bytes) -> None:
-        """Remember a hidden text."""
+        """Remember the head of a hidden text."""
         if not self.hides or len(self._known) >= MOST_KNOWN:
             return
-        data = head[:LONGEST_KNOWN]
-        if is_worth_knowing(data):
-            self._known[data] = None
+        if is_worth_knowing(head):
+            self._known[head] = None
             self._pattern = None
 
     def is_known(self, texts: Iterable[str | bytes]) -> bool:

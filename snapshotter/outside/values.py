@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from snapshotter.errors import TornReadError
 from snapshotter.model.values import Kind, Status
 from snapshotter.outside.readings import Reading
+from snapshotter.probe.redaction import LONGEST_KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,6 @@ type Content = tuple[Kind, Status, int | None, Scalar, list[Member]]
 """Kind, status, length, scalar and members."""
 
 _LONGEST_NAME: Final = 64
-_LEARNT_BYTES: Final = 24
 _NODES_PER_LOOK: Final = 16
 _SECRET, _CUT_OFF, _MADE = -1, -2, -3
 
@@ -176,10 +176,10 @@ class ValueTable:
         try:
             short = self.classes.plan(self.heap.type_of(address)).short
             if short == "str":
-                text, _ = self.heap.text(address, _LEARNT_BYTES)
+                text, _ = self.heap.text(address, LONGEST_KNOWN)
                 self.scrubber.learn(text.encode("utf-8", "backslashreplace"))
             elif short == "bytes":
-                self.scrubber.learn(self.heap.octets(address, _LEARNT_BYTES)[0])
+                self.scrubber.learn(self.heap.octets(address, LONGEST_KNOWN)[0])
         except TornReadError:
             return
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from snapshotter.model import ValueLevel
+from snapshotter.model import Status, ValueLevel
 from snapshotter.model.limits import Limits
 from tests.secrets.corpus import CARDS, CASES, secret_of
 from tests.support.details import Details, details_of, see_own
+from tests.unit.probe.probing import see_locals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,14 @@ def test_a_secret_is_not_shown(own: Details, number: int, level: ValueLevel) -> 
     found = see_own(own, {case.name: case.hide(secret)}, limits=DEEP, level=level, names=False)
     assert found.variables[0].problem is None
     assert _leaks(found, secret) == []
+
+
+def test_a_text_that_begins_as_a_secret_does_is_told_as_from_inside(own: Details) -> None:
+    values = {"password": "пароль" * 4, "thing": "пароль" * 3 + " и так далее"}
+    found = see_own(own, values)
+    assert [one.status for one in found.values] == [Status.REDACTED, Status.OK]
+    inside = see_locals(values)
+    assert inside["thing"].value.status is Status.OK
 
 
 def test_secrets_of_all_cases_stay_hidden_together(own: Details) -> None:
