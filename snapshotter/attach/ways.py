@@ -28,9 +28,8 @@ __all__ = ["Course", "Ways"]
 _EAGER_NS: Final = 300_000_000
 _EAGER_POLL_S: Final = 20e-6
 _PATIENT_POLL_S: Final = 250e-6
+_LONGEST_POLL_S: Final = 1e-3
 _BACK_OFF_S: Final = 0.05
-_SHORT_NAP_NS: Final = 20_000_000
-"""Who sleeps for longer than this is looked at less often."""
 _NEAR_NS: Final = 20_000_000
 """How far ahead a wake-up is waited for."""
 _RUNS_ALONE_NS: Final = 5_000_000
@@ -143,6 +142,10 @@ class _Nap:
         is_far = self.wake_ns is None or self.wake_ns - now > _NEAR_NS
         return is_far and runs is not None and runs == self.runs
 
+    def pause_s(self, now: int) -> float:
+        """Return when to look again: the longer it has slept, the less often."""
+        return min(max((now - self.since_ns) / 64e9, _EAGER_POLL_S), _LONGEST_POLL_S)
+
 
 def _through_main(main: MainThread, course: Course, until: int) -> Iterator[Attempt]:
     if main.foreign_request() is not None:
@@ -211,8 +214,8 @@ def _chances(main: MainThread, until: int, *, alone: bool) -> Iterator[_Chance]:
                     yield _Chance(wake, is_still=True)
                     continue
                 nap = _Nap(now, runs, wake) if doing is MainNow.BLOCKED else None
-        is_eager = now < eager_until and (nap is None or now - nap.since_ns < _SHORT_NAP_NS)
-        time.sleep(_EAGER_POLL_S if is_eager else _PATIENT_POLL_S)
+        pause_s = _EAGER_POLL_S if now < eager_until else _PATIENT_POLL_S
+        time.sleep(pause_s if nap is None else nap.pause_s(now))
 
 
 def _sleep_until(due_ns: int) -> bool:
