@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import pytest
@@ -14,6 +15,10 @@ _PYTHONS = {
 }
 
 settings.register_profile("quick", max_examples=25)
+
+# Whoever runs the tests in the background, or with nohup, has these ignored, and hands that on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
