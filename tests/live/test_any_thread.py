@@ -158,6 +158,7 @@ def test_nobody_is_held_who_did_not_ask_for_it(monkeypatch: pytest.MonkeyPatch) 
         "snapshotter.attach.any_thread.while_seized", lambda *_: pytest.fail("held")
     )
     with spawn("blocked_main.py", "sleep", "busy") as target:
+        wait_until(lambda: is_blocked(target.pid))
         with Observer.open(target.pid, CaptureOptions(patience_ns=50_000_000)) as observer:
             capture = observer.capture().capture
         assert capture.views == (View.OUTSIDE,)
