@@ -8,11 +8,9 @@ from snapshotter.analysis.changes import Change, Elapsed, Figure, TaskChange, Ta
 from snapshotter.analysis.signatures import place_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from snapshotter.model import Snapshot, Task
 
-__all__ = ["task_changes", "tasks_awaited"]
+__all__ = ["task_changes"]
 
 type _Key = tuple[int, int, str | None]
 
@@ -31,15 +29,6 @@ def task_changes(baseline: Snapshot, current: Snapshot, *, elapsed: Elapsed) -> 
         if key in old and _differ(old[key], task)
     )
     return TaskChanges(_total(baseline, current, elapsed), (*added, *removed, *changed))
-
-
-def tasks_awaited(tasks: Iterable[Task]) -> dict[int, list[Task]]:
-    """Return for the identity of each task that awaits others which of ``tasks`` those are."""
-    found: dict[int, list[Task]] = {}
-    for task in tasks:
-        for awaiter in task.awaited_by:
-            found.setdefault(awaiter, []).append(task)
-    return found
 
 
 def _key(task: Task) -> _Key:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from snapshotter.analysis.tasks import tasks_awaited
+from snapshotter.analysis.awaited import tasks_awaited
 from snapshotter.export.encoding import dumps, scalar, utc
 from snapshotter.export.values import ValueTrees
 from snapshotter.model import Recording

@@ -9,9 +9,9 @@ from rich.console import Group as Renderables
 from rich.table import Table
 from rich.text import Text
 
+from snapshotter.analysis.awaited import tasks_awaited
 from snapshotter.analysis.seen import Seen
 from snapshotter.analysis.signatures import place_signature
-from snapshotter.analysis.tasks import tasks_awaited
 from snapshotter.render.fit import (
     SEPARATOR,
     Facts,

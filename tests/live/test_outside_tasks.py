@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from snapshotter.analysis.tasks import tasks_awaited
+from snapshotter.analysis.awaited import tasks_awaited
 from snapshotter.model import TaskState, View
 from snapshotter.record.capture import Observer
 from snapshotter.record.options import CaptureOptions
