@@ -41,13 +41,12 @@ def pack_variables(work: Work, readers: Any) -> list[bytes]:
 
 def _follow(work: Work, module: Any, path: list[str]) -> tuple[str, Any, bool]:
     """Problem, value, and whether a name or a class on the way says that it is a secret."""
-    names = namespace_of(module)
-    if names is None:
+    if namespace_of(module) is None:
         return "no module of this name is loaded", None, False
     value = module
     secret = False
     for name in path:
-        found = _entry(names, name) if value is module else _member(work, value, name)
+        found = _member(work, value, name)
         if found is _ABSENT:
             return "nothing readable is called " + name, None, False
         if value is not module and work["request"]["values"] != "full":
