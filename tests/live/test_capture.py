@@ -176,13 +176,17 @@ def test_blocks_that_the_allocator_does_not_count_are_not_told(target_python: st
     assert snapshot.interpreter.allocated_blocks is None
 
 
-def test_a_process_that_may_write_nothing_is_not_asked(target_python: str) -> None:
-    body = """
+def file_limit(size: int) -> str:
+    """A program whose files may have so many bytes."""
+    return f"""
 import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 ready()
 steps()"""
-    with program(body, python=target_python) as target:
+
+
+def test_a_process_that_may_write_nothing_is_not_asked(target_python: str) -> None:
+    with program(file_limit(0), python=target_python) as target:
         snapshot = captured(target.pid)
 
     assert not is_inside(snapshot)
@@ -190,12 +194,7 @@ steps()"""
 
 
 def test_a_file_size_limit_without_a_signal_gives_an_answer(target_python: str) -> None:
-    body = """
-import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-ready()
-steps()"""
-    with program(body, python=target_python) as target:
+    with program(file_limit(100), python=target_python) as target:
         snapshot = captured(target.pid, patience_ns=300_000_000)
         assert snapshot.threads[0].frames
         assert pending_call(target.pid) == 0

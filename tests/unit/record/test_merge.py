@@ -8,13 +8,14 @@ import pytest
 
 from snapshotter.attach.compilers import PROBE_FILENAME
 from snapshotter.attach.inject import Outcome
-from snapshotter.model import Frame, MainState, Origin, OutsideStack, Snapshot
+from snapshotter.model import Frame, Origin, OutsideStack, Snapshot
 from snapshotter.outside.outer import OuterPart
 from snapshotter.outside.selection import Selection
-from snapshotter.outside.view import OutsideThread, OutsideView
+from snapshotter.outside.view import OutsideThread
 from snapshotter.record.merge import Views, merge
 from snapshotter.record.options import CaptureOptions
 from tests.support import samples
+from tests.support.outside_views import outside_view
 
 CARRIER = 77
 
@@ -41,20 +42,11 @@ def seen(ident: int, *filenames: str, is_main: bool = False) -> OutsideThread:
 
 
 def merged(*threads: OutsideThread, carriers: frozenset[int] = frozenset()) -> Snapshot:
-    outside = OutsideView(
-        threads=threads,
-        gil_holder=None,
-        interpreters=1,
-        main=MainState.BLOCKED,
-        main_detail=None,
-        started_ns=0,
-        duration_ns=1,
-    )
     views = Views(
         captured_at_ns=1,
         monotonic_ns=1,
         process=samples.process(),
-        outside=outside,
+        outside=outside_view(*threads),
         inside=None,
         outcome=Outcome(None, b"", problem="it was not asked"),
         details=None,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from snapshotter.model import MainState
-from snapshotter.outside.view import OutsideThread, OutsideView
+from snapshotter.outside.view import OutsideThread
 from snapshotter.record.capture import Observer
+from tests.support.outside_views import outside_view
 
 INNER, OUTER = 7, 4007
 """The number of a thread in the pid namespace of a container, and in ours."""
@@ -27,16 +27,7 @@ def suspected(*numbers: int) -> frozenset[int]:
     observer = object.__new__(Observer)
     observer._suspects = frozenset(numbers)
     other = replace(THREAD, ident=100, native_id=OUTER, os_tid=INNER)
-    view = OutsideView(
-        threads=(THREAD, other),
-        gil_holder=None,
-        interpreters=1,
-        main=MainState.BLOCKED,
-        main_detail=None,
-        started_ns=0,
-        duration_ns=1,
-    )
-    return observer._suspected(view)
+    return observer._suspected(outside_view(THREAD, other))
 
 
 def test_a_carrier_in_a_container_is_known_by_its_number_outside() -> None:
