@@ -105,15 +105,7 @@ def run(request: Request, tools: Tools, carrier: str, loaded_ns: int = 0) -> lis
         work["pause_max"] += loaded_ns
         work["pause_total"] += loaded_ns
     small = [
-        (pack_text("nonce"), pack_bin(request["nonce"])),
-        (pack_text("carrier"), pack_text(carrier)),
-        (pack_text("carrier_ident"), pack_int(work["own"])),
-        (pack_text("started_ns"), pack_int(work["started_ns"])),
-        (pack_text("ended_ns"), pack_int(tools["clock"]())),
-        (pack_text("slices"), pack_int(work["slices"])),
-        (pack_text("pause_max_ns"), pack_int(work["pause_max"])),
-        (pack_text("pause_total_ns"), pack_int(work["pause_total"])),
-        (pack_text("frozen_clock"), TRUE if work["clock_stood"] else FALSE),
+        *_course(work),
         (pack_text("gc"), gc),
         (pack_text("interpreter"), interpreter),
         (pack_text("asyncio"), TRUE if "_asyncio" in work["modules"] else FALSE),
@@ -122,6 +114,21 @@ def run(request: Request, tools: Tools, carrier: str, loaded_ns: int = 0) -> lis
     head = pack_map(len(small) + _LARGE_FIELDS + 2) + b"\xa1v" + pack_text(PROBE_VERSION)
     head += b"".join([key + value for key, value in small])
     return [head, *large, pack_text("end") + pack_bin(request["nonce"])]
+
+
+def _course(work: Work) -> list[tuple[bytes, bytes]]:
+    """Where and when the survey ran, and what it cost: to be asked after its last slice."""
+    return [
+        (pack_text("nonce"), pack_bin(work["request"]["nonce"])),
+        (pack_text("carrier"), pack_text(work["carrier"])),
+        (pack_text("carrier_ident"), pack_int(work["own"])),
+        (pack_text("started_ns"), pack_int(work["started_ns"])),
+        (pack_text("ended_ns"), pack_int(work["tools"]["clock"]())),
+        (pack_text("slices"), pack_int(work["slices"])),
+        (pack_text("pause_max_ns"), pack_int(work["pause_max"])),
+        (pack_text("pause_total_ns"), pack_int(work["pause_total"])),
+        (pack_text("frozen_clock"), TRUE if work["clock_stood"] else FALSE),
+    ]
 
 
 def new_work(request: Request, tools: Tools, carrier: str) -> Work:
