@@ -27,6 +27,7 @@ __all__ = ["Names", "Views", "merge"]
 _MOVED = "the thread moved on"
 _TOO_DEEP = "its outermost frames are missing: there are too many"
 _NO_TASKS = "no asyncio tasks: they could not be read from outside"
+_NO_OTHER_TASKS = "no asyncio tasks of other makes of loops: they could not be read from outside"
 
 type Names = dict[tuple[int, int], tuple[str | None, bool | None]]
 """(ident, native id) -> name, daemon, as far as an inside view has told them."""
@@ -261,8 +262,8 @@ def _missing(views: Views, threads: tuple[Thread, ...]) -> tuple[str, ...]:
                 missing.append(text)
         if not tasks_told or not views.inside.lacks_tasks:
             missing.extend(_tasks_left_out(views.details))
-        if views.details and views.details.tasks_total is None and not views.inside.tasks:
-            missing.append(_NO_TASKS)
+        if views.details and views.details.tasks_total is None:
+            missing.append(_NO_OTHER_TASKS if views.inside.tasks else _NO_TASKS)
     torn = sum(1 for thread in threads if not thread.complete)
     if torn:
         stacks, verb = ("stack", "is") if torn == 1 else ("stacks", "are")

@@ -98,6 +98,22 @@ def test_tasks_of_a_loop_that_turns_by_itself_are_told(beside: str, target_pytho
     assert not [text for text in taken.capture.missing if "asyncio" in text]
 
 
+@pytest.mark.parametrize("beside", ["", "another loop"])
+def test_tasks_of_such_a_loop_that_cannot_be_read_are_missed(
+    beside: str, target_python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TaskReader, "read", lambda *_, **__: None)
+    with (
+        spawn_source(OWN_LOOP, python=target_python, env={"BESIDE": beside}) as target,
+        Observer.open(target.pid, OPTIONS) as observer,
+    ):
+        taken = observer.capture()
+
+    assert View.INSIDE in taken.capture.views
+    assert [task.name for task in taken.tasks] == ["beside"] * bool(beside)
+    assert len([text for text in taken.capture.missing if "asyncio task" in text]) == 1
+
+
 def test_a_process_without_asyncio_is_not_searched_for_tasks(
     target_python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
