@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter.probe.redaction import (
-    follows_secret_name,
     gives_password,
-    is_login,
+    is_announced,
     name_is_secret,
     password_option,
 )
@@ -56,17 +55,14 @@ def printable(data: bytes) -> str:
 def mask_secrets(arguments: Iterable[str]) -> tuple[str, ...]:
     """Return the arguments with the values of secrets replaced."""
     masked = []
-    value_follows = False
     option = before = ""
     for argument in arguments:
-        is_option = argument.startswith("-")
         if gives_password(argument, option):
             masked.append(option + HIDDEN)
-        elif is_login(before, argument) or (value_follows and not is_option):
+        elif is_announced(argument, before, option):
             masked.append(HIDDEN)
         else:
             masked.append(_mask(argument))
-        value_follows = is_option and (follows_secret_name(argument) or argument == option)
         option = option or password_option(argument)
         before = argument
     return tuple(masked)

@@ -9,8 +9,7 @@ from snapshotter.model.snapshot import ValueLevel
 from snapshotter.probe.redaction import (
     MOST_KNOWN,
     follows_secret_name,
-    gives_password,
-    is_login,
+    is_announced_element,
     is_worth_knowing,
     may_name_a_secret,
     name_is_secret,
@@ -75,12 +74,9 @@ class Scrubber:
 
         ``texts`` are their short texts, "" of what is none.
         """
-        secret = False
         option = before = ""
         for text in texts:
-            hidden = secret or is_login(before, text) or gives_password(text, option)
-            yield self.hides and hidden
-            secret = text != "" and (follows_secret_name(text) or text == option)
+            yield self.hides and is_announced_element(text, before, option)
             option = option or password_option(text)
             before = text
 

@@ -10,9 +10,8 @@ from .redaction import (
     LONGEST_KNOWN,
     MOST_KNOWN,
     follows_secret_name,
-    gives_password,
     holds_what_is_named,
-    is_login,
+    is_announced_element,
     is_worth_knowing,
     may_name_a_secret,
     name_is_secret,
@@ -121,15 +120,13 @@ def forget_values(work: Work) -> None:
 def elements(work: Work, members: Any, depth: int) -> list[Any]:
     """Items of a sequence or set; what follows a secret name in it is hidden."""
     out: list[Any] = []
-    secret = False
     option = before = ""
     scrubs = work["request"]["values"] != "full"
     for member in members:
         text = short_text(member) if scrubs else ""
-        hidden = secret or is_login(before, text) or gives_password(text, option)
         out.append(NIL)
+        hidden = is_announced_element(text, before, option)
         out.append(add_node(work, member, depth + 1, hidden))
-        secret = text != "" and (follows_secret_name(text) or text == option)
         option = option or password_option(text)
         before = text
     return out

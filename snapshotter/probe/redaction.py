@@ -12,7 +12,8 @@ __all__ = [
     "follows_secret_name",
     "gives_password",
     "holds_what_is_named",
-    "is_login",
+    "is_announced",
+    "is_announced_element",
     "is_worth_knowing",
     "may_name_a_secret",
     "name_is_secret",
@@ -33,7 +34,7 @@ _EXACT_NAMES = {
     socialsecuritynumber iban pan cardno cardnum hmackey aeskey rsakey deploykey sharedkey
     fernetkey accountkey storagekey webhookurl slackwebhook basicauth proxyauth authheader
     apisignature authkey httpauth userpass userpwd unlockcode backupcodes recoverycode recoverycodes
-    authcode mfacode codeverifier tlskey sslkey clientkeydata
+    authcode mfacode codeverifier tlskey sslkey clientkeydata sid pkey passin passout
     """.split()
 }
 # Unmistakable wherever they stand in the name, lower case, separators dropped.
@@ -98,6 +99,8 @@ _PASSWORD_OPTIONS = {
     **{}.fromkeys("mongo mongosh mongodump mongorestore mongoexport".split(), "-p"),
     **{}.fromkeys("ldapsearch ldapadd ldapmodify ldapdelete ldapwhoami".split(), "-w"),
     **{}.fromkeys("sqlcmd bcp zip unzip".split(), "-P"),
+    **{}.fromkeys("http https xh".split(), "-a"),
+    "login": "-p",  # of docker, podman, helm registry, az, oc
     "redis-cli": "-a",
     "plink": "-pw",
     "pscp": "-pw",
@@ -162,7 +165,24 @@ def gives_password(text: str, option: str) -> bool:
     return option != "" and text.startswith(option) and len(text) > len(option)
 
 
-def is_login(option: str, text: str) -> bool:
+def is_announced(word: str, before: str, option: str) -> bool:
+    """Whether a word of a command is the password that the words before it announce.
+
+    ``option`` is the first ``password_option`` of the words before.
+    """
+    if gives_password(word, option):
+        return True
+    if before[:1] != "-" or word[:1] == "-":
+        return False
+    return before == option or _is_login(before, word) or follows_secret_name(before)
+
+
+def is_announced_element(text: str, before: str, option: str) -> bool:
+    """The same of an element of a sequence, where a name needs no dash to announce one."""
+    return is_announced(text, before, option) or (before != "" and follows_secret_name(before))
+
+
+def _is_login(option: str, text: str) -> bool:
     """Whether this is ``name:password`` after an option of curl; two numbers are user and group."""
     if ":" not in text or option not in ("-u", "--user", "--proxy-user"):
         return False

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from .redaction import (
-    follows_secret_name,
-    gives_password,
-    is_login,
-    name_is_secret,
-    password_option,
-)
+from .redaction import is_announced, name_is_secret, password_option
 
 __all__ = ["is_card_number", "name_in_text_is_secret", "text_is_secret"]
 
@@ -241,11 +235,7 @@ def _has_password_option(text: str) -> bool:
     option = before = ""
     for quoted in text.split() if " -" in text or text[:1] == "-" else ():
         word = quoted.strip("'\"")
-        if gives_password(word, option) or (option != "" and before == option):
-            return True
-        if is_login(before, word):
-            return True
-        if before[:1] == "-" and word[:1] != "-" and follows_secret_name(before):
+        if is_announced(word, before, option):
             return True
         option = option or password_option(word)
         before = word

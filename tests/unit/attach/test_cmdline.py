@@ -59,6 +59,10 @@ def test_harmless_argument_is_kept(argument: str) -> None:
         ("sshpass -p hunter2 ssh host", f"sshpass -p {HIDDEN} ssh host"),
         ("curl -u bob:hunter2 https://api", f"curl -u {HIDDEN} https://api"),
         ("docker run -u 1000:1000 image", "docker run -u 1000:1000 image"),
+        ("docker login -u bob -p hunter2 host", f"docker login -u bob -p {HIDDEN} host"),
+        ("docker run -p 80:8080 image", "docker run -p 80:8080 image"),
+        ("http -a bob:hunter2 example.org", f"http -a {HIDDEN} example.org"),
+        ("mysql -p -u bob", "mysql -p -u bob"),
         ("grep -phunter2 -p file", "grep -phunter2 -p file"),
     ],
 )

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from snapshotter.probe.redaction import follows_secret_name, name_is_secret
+from snapshotter.probe.redaction import (
+    follows_secret_name,
+    is_announced,
+    is_announced_element,
+    name_is_secret,
+)
 from snapshotter.probe.texts import is_card_number, text_is_secret
 
 if TYPE_CHECKING:
@@ -46,7 +51,7 @@ passphrase key_passphrase passcode secret SECRET_KEY secret_key_base django_secr
 webhook_secret connection_string connectionString dsn credentials creds db_creds oauth2
 encryption_key encryptionKey signing_key master_key hmac_key mnemonic seed_phrase recovery_codes
 user_pwd MYSQL_PWD pgpassword REDIS_PASSWORD smtp_pass __password _password self._password
-kubeconfig basic_auth proxy_auth fernet_key""".split()
+kubeconfig basic_auth proxy_auth fernet_key sid pkey""".split()
 
 INNOCENT_NAMES = """author authors authority authenticated monkey keyboard keyword keywords key
 keys primary_key foreign_key cache_key sort_key key_func compass spinner spin pinned max_tokens
@@ -140,6 +145,9 @@ SECRET_TEXTS = [
     "curl -u bob:x https://api",
     "prog --password x",
     "sh -c 'mysql -px -u bob'",
+    "docker login -u bob -p x registry",
+    "http -a bob:x example.org",
+    "openssl enc -aes-256-cbc -pass pass:x",
     "4111 1111 1111 1111",
     "card 4111-1111-1111-1111 was declined",
     "paid with 378282246310005 today",
@@ -161,6 +169,7 @@ INNOCENT_TEXTS = [
     "usage: prog [--token TOKEN] [--password PASSWORD]",
     "prog --max-tokens 100",
     "prog --password --verbose",
+    "mysql -p -u bob",
     "max_tokens=100",
     "TestHTTP2ConnectionPoolingWithTLS",
     "ThreadPoolExecutor-0_12",
@@ -190,6 +199,31 @@ def test_what_follows_an_option_is_secret() -> None:
     assert follows_secret_name("Authorization:")
     assert not follows_secret_name("--port")
     assert not follows_secret_name("the password of bob")
+
+
+@pytest.mark.parametrize(
+    ("word", "before", "option"),
+    [("x", "--password", ""), ("x", "-p", "-p"), ("-px", "", "-p"), ("bob:x", "-u", "")],
+)
+def test_a_word_is_announced_by_those_before_it(word: str, before: str, option: str) -> None:
+    assert is_announced(word, before, option)
+    assert is_announced_element(word, before, option)
+
+
+@pytest.mark.parametrize(
+    ("word", "before", "option"),
+    [("x", "-p", ""), ("-px", "", ""), ("-u", "-p", "-p"), ("1000:1000", "-u", ""), ("x", "", "")],
+)
+def test_a_word_that_nothing_announces_is_none(word: str, before: str, option: str) -> None:
+    assert not is_announced(word, before, option)
+    assert not is_announced_element(word, before, option)
+
+
+def test_a_name_without_a_dash_announces_only_in_a_sequence() -> None:
+    assert is_announced_element("x", "Authorization", "")
+    assert is_announced_element("--verbose", "--password", "")
+    assert not is_announced("x", "Authorization", "")
+    assert not is_announced("--verbose", "--password", "")
 
 
 def test_card_numbers_are_checked_by_prefix_and_checksum() -> None:
