@@ -12,7 +12,7 @@ from statistics import mean, median
 from typing import TYPE_CHECKING
 
 from benchmarks.harness import ROOT, Goal, Options, Result, Table, ms, run
-from benchmarks.pause import Pausing, Shape, pausing
+from benchmarks.pausing import Pausing, Shape, pausing
 from benchmarks.stats import bootstrap_pairs, percentile
 from snapshotter.model import ValueLevel
 from snapshotter.outside.details import DetailsReader, Wanted

@@ -8,45 +8,34 @@ import resource
 import tempfile
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks.gaplog import GapLog
-from benchmarks.harness import ROOT, Goal, Options, Result, Table, ms, run, say
-from benchmarks.stats import gaps_within, longest_ns, percentile
+from benchmarks.harness import Goal, Options, Result, Table, ms, run, say
+from benchmarks.pausing import Look, Shape, pausing
+from benchmarks.sched import SchedTrace, turns_of_others
+from benchmarks.stats import longest_ns, percentile, shortened
 from benchmarks.tools import PEERS, SNAP, versions
 from snapshotter.model import Snapshot, View
 from snapshotter.store.reader import load
-from tests.support.targets import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchmarks.pausing import Pausing
     from benchmarks.tools import Tool
 
-__all__ = ["Pausing", "Shape", "measure", "pausing"]
+__all__ = ["measure"]
 
 _IDLE = "idle, no tool"
 _CROWD = "another program computes"
 _FIRST = ", target first"
+_ALONE = ", less the turns of others"
+_COMMAND = "snap"
+"""What the kernel calls the tasks of ``snap``."""
 _HIGHEST = -20
-_SETTLE_S = 0.02
-_MAIN, _IO = 0, 1
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Which target: parked threads, frames of each, GC objects, with or without an I/O thread."""
-
-    name: str
-    threads: int
-    frames: int
-    objects: int = 0
-    has_io: bool = False
-    limit_ms: float | None = None
-    """The most that a busy main thread may feel, 95th percentile."""
 
 
 SHAPES = (
@@ -76,17 +65,6 @@ _LONG = Plan(100, 20, 10, 20_000_000_000, _LARGE)
 _SHORT = Plan(3, 1, 1, 1_000_000_000, 100)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What was felt during one window; nanoseconds."""
-
-    longest_ns: int
-    sum_ns: int
-    waited_for_cpu_ns: int
-    """Time that the main thread was ready to run and the kernel ran something else."""
-    wall_ns: int
-
-
 @dataclass(slots=True)
 class Looks:
     """All windows of one tool on one target."""
@@ -112,53 +90,7 @@ class Looks:
 
     def longest(self) -> list[int]:
         """Longest gap of each window."""
-        return [look.longest_ns for look in self.looks]
-
-
-@dataclass(slots=True)
-class Pausing:
-    """A running target of the pausing kind, with its gap log."""
-
-    pid: int
-    log: GapLog
-    channel: int
-
-    def window(self) -> _Window:
-        """Begin to note gaps."""
-        return _Window(self, self.log.written(self.channel), _run_delay_ns(self.pid))
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    target: Pausing
-    first: int
-    delay_ns: int
-
-    def close(self, start_ns: int, end_ns: int) -> Look:
-        """Return what was felt from ``start_ns`` to ``end_ns``."""
-        waited_ns = _run_delay_ns(self.target.pid) - self.delay_ns
-        time.sleep(_SETTLE_S)  # a gap is written when it is over
-        log = self.target.log
-        gaps = gaps_within(log.read(self.target.channel, self.first), start_ns, end_ns)
-        total_ns = sum(gap.length_ns for gap in gaps)
-        return Look(longest_ns(gaps), total_ns, waited_ns, end_ns - start_ns)
-
-
-def _run_delay_ns(pid: int) -> int:
-    words = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text(encoding="ascii").split()
-    return int(words[1])
-
-
-@contextmanager
-def pausing(shape: Shape) -> Iterator[Pausing]:
-    """Run a target of this shape."""
-    program = ROOT / "benchmarks" / "targets" / "pausing.py"
-    with tempfile.TemporaryDirectory(prefix="snap-gaps-") as folder:
-        path = Path(folder) / "log"
-        with GapLog(path, create=True) as log:
-            numbers = (shape.threads, shape.frames, shape.objects, int(shape.has_io))
-            with spawn(program, str(path), *map(str, numbers)) as target:
-                yield Pausing(target.pid, log, _IO if shape.has_io else _MAIN)
+        return [longest_ns(look.gaps) for look in self.looks]
 
 
 def measure(options: Options) -> Result:
@@ -173,15 +105,19 @@ def measure(options: Options) -> Result:
         "did; each figure is of the longest gap of each window. `for a CPU` is how long the "
         "kernel let the ready main thread wait in all, whoever ran instead. Ratios are of medians, "
         "to `snap dump`. *Target first*: the same with the target's main thread (and what it "
-        "starts) at the highest priority, which leaves only what the tool itself does to it, not "
-        f"the crowd on the machine. Other tools: {versions()}.",
+        "starts) at the highest priority. *Less the turns of others*: the same windows of `snap "
+        "dump`, without the time in which a program that is neither the target nor `snap` had the "
+        "processor that the target waited for, by the record of the kernel's scheduler (root "
+        f"only). Other tools: {versions()}.",
     )
-    for shape in SHAPES:
-        say(f"... {shape.name}")
-        found = _measure_shape(shape, plan)
-        result.tables.append(_table(shape, found))
-        if shape.limit_ms is not None:
-            result.goals.append(_goal(shape, found))
+    with _tracing() as trace:
+        for shape in SHAPES:
+            say(f"... {shape.name}")
+            found = _measure_shape(shape, plan, trace)
+            result.tables.append(_table(shape, found))
+            if shape.limit_ms is not None:
+                result.goals.append(_goal(shape, found))
+                result.goals.append(_goal_alone(shape, found))
     result.notes.append(
         "A window of an I/O thread beside a busy main thread is never free of gaps: each waking "
         "waits up to one switch interval (5 ms) for the interpreter."
@@ -189,12 +125,27 @@ def measure(options: Options) -> Result:
     return result
 
 
-def _measure_shape(shape: Shape, plan: Plan) -> dict[str, Looks]:
+@contextmanager
+def _tracing() -> Iterator[SchedTrace | None]:
+    """Watch the kernel's scheduler, where that is permitted."""
+    try:
+        trace = SchedTrace()
+    except OSError:
+        yield None
+        return
+    try:
+        yield trace
+    finally:
+        trace.close()
+
+
+def _measure_shape(shape: Shape, plan: Plan, trace: SchedTrace | None) -> dict[str, Looks]:
     peers = [tool for tool in PEERS if tool.is_there and shape.threads <= plan.largest_for_peers]
     names = [
         _IDLE,
         _CROWD,
         SNAP.name,
+        SNAP.name + _ALONE,
         _IDLE + _FIRST,
         SNAP.name + _FIRST,
         *(tool.name for tool in peers),
@@ -208,7 +159,10 @@ def _measure_shape(shape: Shape, plan: Plan) -> dict[str, Looks]:
             for suffix in ("",) if shape.has_io else ("", _FIRST):
                 with _priority(target, _HIGHEST if suffix else 0):
                     before_ns = _cpu_of_children_ns()
-                    _look(target, SNAP, file, found[SNAP.name + suffix])
+                    if suffix or trace is None:
+                        _look(target, SNAP, file, found[SNAP.name + suffix])
+                    else:
+                        _look_traced(target, trace, file, found)
                     spent_ns = _cpu_of_children_ns() - before_ns
                     looks = found[SNAP.name + suffix].looks
                     if looks:
@@ -279,6 +233,21 @@ def _look(target: Pausing, tool: Tool, file: Path, known: Looks) -> None:
     known.delivered = str(tool.count(done.output, file))
 
 
+def _look_traced(target: Pausing, trace: SchedTrace, file: Path, found: dict[str, Looks]) -> None:
+    """Take a dump, and note it once more without the turns of other programs."""
+    known, alone = found[SNAP.name], found[SNAP.name + _ALONE]
+    threads = [int(path.name) for path in Path(f"/proc/{target.pid}/task").iterdir()]
+    failures = known.failures
+    with trace.recording():
+        _look(target, SNAP, file, known)
+    if known.failures > failures:
+        return
+    turns = turns_of_others(trace.events(), target.pid, threads, _COMMAND)
+    look = known.looks[-1]
+    alone.looks.append(replace(look, gaps=tuple(shortened(look.gaps, turns))))
+    alone.delivered = known.delivered
+
+
 def _note_dump(file: Path, known: Looks) -> str | None:
     """Note the slices of one of our dumps; a sentence when it looked from outside only."""
     snapshot = load(file)
@@ -337,6 +306,20 @@ def _goal(shape: Shape, found: dict[str, Looks]) -> Goal:
         f"target first {ms(first)}, idle {ms(first_idle)}; load average {os.getloadavg()[0]:.1f}; "
         f"{failures} dumps without the inside view)",
         met=felt <= limit_ms * 1e6 and not failures,
+    )
+
+
+def _goal_alone(shape: Shape, found: dict[str, Looks]) -> Goal:
+    known = found[SNAP.name + _ALONE]
+    felt = percentile(known.longest() or [math.inf], 0.95)
+    limit_ms = shape.limit_ms or 0
+    return Goal(
+        what=f"{shape.name}: the same, less the turns of other programs on its processor",
+        limit=f"{limit_ms:g} ms",
+        measured=f"{ms(felt)}, longest {ms(max(known.longest()))}"
+        if known.looks
+        else "not known: the kernel's scheduler may not be watched here",
+        met=felt <= limit_ms * 1e6,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.harness import Goal, Options, Result, Table, run
-from benchmarks.pause import Shape, pausing
+from benchmarks.pausing import Shape, pausing
 from snapshotter.model import Snapshot, View
 from snapshotter.record.capture import Observer
 from snapshotter.record.options import CaptureOptions

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.harness import Goal, Options, Result, Table, ms, run
-from benchmarks.pause import Shape, pausing
+from benchmarks.pausing import Shape, pausing
 from benchmarks.stats import bootstrap_pairs, percentile
 from benchmarks.tools import PEERS, SNAP, versions
 from snapshotter.model import Snapshot, View

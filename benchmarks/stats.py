@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Gap", "Interval", "bootstrap_pairs", "gaps_within", "longest_ns", "percentile"]
+__all__ = [
+    "Gap",
+    "Interval",
+    "bootstrap_pairs",
+    "gaps_within",
+    "longest_ns",
+    "percentile",
+    "shortened",
+]
 
 _RESAMPLES = 2_000
 _SEED = 20_261_120
@@ -53,6 +61,17 @@ def percentile(values: Sequence[float], share: float) -> float:
 def gaps_within(gaps: Iterable[Gap], start_ns: int, end_ns: int) -> list[Gap]:
     """Return the gaps that overlap a window, each in its full length: so long it was felt."""
     return [gap for gap in gaps if gap.start_ns < end_ns and gap.end_ns > start_ns]
+
+
+def shortened(gaps: Iterable[Gap], turns: Sequence[Gap]) -> list[Gap]:
+    """Return the gaps without the time that overlaps ``turns``, which do not overlap each other."""
+    return [Gap(gap.start_ns, gap.end_ns - _overlap_ns(gap, turns)) for gap in gaps]
+
+
+def _overlap_ns(gap: Gap, turns: Sequence[Gap]) -> int:
+    return sum(
+        max(0, min(gap.end_ns, turn.end_ns) - max(gap.start_ns, turn.start_ns)) for turn in turns
+    )
 
 
 def longest_ns(gaps: Iterable[Gap]) -> int:
