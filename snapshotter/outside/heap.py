@@ -27,6 +27,7 @@ _GENERAL, _SPLIT = 0, 2
 _MAX_LOG2_SIZE: Final = 40
 _DICT_USED: Final = 16
 _SMALL_SET: Final = 64
+_MOST_COMPARED: Final = 1 << 19
 _SCANNED_AT_ONCE: Final = 64
 _MOST_SCANNED: Final = 65_536
 _VALUES_HEAD: Final = 8
@@ -121,14 +122,36 @@ class Heap:
                 entries.append((key, value))
         return entries
 
-    def dict_state(self, address: int) -> tuple[int, int, int]:
-        """Return what changes whenever a key is added to a dict or taken out of it.
-
-        The address of its table, how many places of it were ever used, and its length: a place
-        is used once, and then a new table is made.
-        """
+    def dict_places(self, address: int) -> DictKeys:
+        """Return what ``dict_items`` does; of an own table deleted entries too, with value 0."""
+        values = self.pages.u64(address + self.layout.dict_values)
         keys = self.pages.u64(address + self.layout.dict_keys)
-        return keys, self._keys(keys)[3], self.dict_length(address)
+        if values:
+            return self.shared_items(keys, values, _MAX_SHARED_KEYS)
+        return list(self._entries(keys))
+
+    def dict_entry(self, address: int, place: int) -> tuple[int, int]:
+        """Return the entry at a place of a dict's own table, zeros if there is none."""
+        if self.pages.u64(address + self.layout.dict_values):
+            return 0, 0
+        start, width, used = self._table(self.pages.u64(address + self.layout.dict_keys))
+        if place >= used:
+            return 0, 0
+        key, value = self.pages.words(start + (place + 1) * width - 16, 2)
+        return key, value
+
+    def dict_table(self, address: int) -> tuple[int, int, bytes] | None:
+        """Return a dict's own table as it is: another if a key was added, replaced or taken out.
+
+        Its address, how many places of it were ever used, and the bytes of these, up to a limit.
+        None for a dict that shares its keys with others.
+        """
+        if self.pages.u64(address + self.layout.dict_values):
+            return None
+        keys = self.pages.u64(address + self.layout.dict_keys)
+        start, width, used = self._table(keys)
+        size = min(used * width, _MOST_COMPARED)
+        return keys, used, self.pages.read(start, size) if size else b""
 
     def dict_bytes(self, address: int) -> int:
         """Return the size of a dict's own table as ``dict.__sizeof__`` counts it."""
@@ -168,9 +191,13 @@ class Heap:
             raise TornReadError(f"No plausible number of dict keys at {keys:#x}.")
         return log2_size, log2_index_bytes, 24 if kind == _GENERAL else 16, used
 
-    def _entries(self, keys: int) -> Iterator[tuple[int, int]]:
+    def _table(self, keys: int) -> tuple[int, int, int]:
+        """Return where the entries begin, the size of one, and how many places were ever used."""
         _, log2_index_bytes, width, used = self._keys(keys)
-        start = keys + _KEYS_HEAD.size + (1 << log2_index_bytes)
+        return keys + _KEYS_HEAD.size + (1 << log2_index_bytes), width, used
+
+    def _entries(self, keys: int) -> Iterator[tuple[int, int]]:
+        start, width, used = self._table(keys)
         step = width // 8
         at, some = 0, 8
         while at < min(used, _MOST_SCANNED):

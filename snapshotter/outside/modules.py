@@ -26,7 +26,7 @@ _MAX_NAME: Final = 200
 _MOST_ENTRIES: Final = 20_000
 _MOST_THREADS: Final = 4_000
 _MOST_DIGITS: Final = 10
-_MOST_HINTS: Final = 1_000
+_MOST_PLACES: Final = 1_000
 _MOST_ABSENT: Final = 16
 _NAMES_BUDGET_NS: Final = 100_000_000
 """For the interpreters after the main one."""
@@ -47,14 +47,14 @@ class SeenVariable:
 class Modules:
     """Looks names up in dicts of the main interpreter: by their text, none is ever hashed."""
 
-    __slots__ = ("_absent", "_classes", "_heap", "_hints", "_runtime")
+    __slots__ = ("_absent", "_classes", "_heap", "_places", "_runtime")
 
     def __init__(self, runtime: Runtime, heap: Heap, classes: ClassReader) -> None:
         """Look into ``runtime`` through ``heap``."""
         self._runtime = runtime
         self._heap = heap
         self._classes = classes
-        self._hints: dict[tuple[int, str], int] = {}
+        self._places: dict[tuple[int, str], int] = {}
         self._absent: dict[tuple[int, str], object] = {}
 
     def builtins(self) -> DictKeys:
@@ -80,18 +80,19 @@ class Modules:
         """Return the address of the value under an exact str key of a dict, 0 if there is none."""
         if not names or self._base(names) is not Reading.DICT:
             return 0
-        entries = self._heap.dict_items(names, _MOST_ENTRIES)
-        hint = self._hints.get((names, wanted), 0)
-        if hint < len(entries) and self._is(entries[hint][0], wanted):
-            return entries[hint][1]
-        state = self._heap.dict_state(names), entries
-        if self._absent.get((names, wanted)) == state:
-            return 0
-        for at, (key, value) in enumerate(entries):
-            if self._is(key, wanted):
-                _remember(self._hints, (names, wanted), at, _MOST_HINTS)
+        place = self._places.get((names, wanted))
+        if place is not None:
+            key, value = self._heap.dict_entry(names, place)
+            if value and self._is(key, wanted):
                 return value
-        _remember(self._absent, (names, wanted), state, _MOST_ABSENT)
+        table = self._heap.dict_table(names)
+        if table is not None and self._absent.get((names, wanted)) == table:
+            return 0
+        for place, (key, value) in enumerate(self._heap.dict_places(names)):
+            if value and self._is(key, wanted):
+                _remember(self._places, (names, wanted), place, _MOST_PLACES)
+                return value
+        _remember(self._absent, (names, wanted), table, _MOST_ABSENT)
         return 0
 
     def variable(self, table: ValueTable, path: tuple[str, ...]) -> SeenVariable:
