@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,12 @@ def read_cmdline(pid: int) -> tuple[str, ...]:
     Empty for kernel threads and zombies. Raises OSError.
     """
     with Path(f"/proc/{pid}/cmdline").open("rb") as file:
-        data = file.read(_MAX_BYTES)
+        return _without_secrets(file.read(_MAX_BYTES))
+
+
+@lru_cache(maxsize=32)
+def _without_secrets(data: bytes) -> tuple[str, ...]:
+    """A command line is the same in snapshot after snapshot: it is gone through once."""
     arguments = data.rstrip(b"\0").split(b"\0")[:_MAX_ARGUMENTS] if data else []
     return mask_secrets(printable(argument) for argument in arguments)
 
