@@ -309,7 +309,8 @@ def _check_written(tally: _Tally, directories: AbstractSet[Path]) -> None:
 def _summarize(tally: _Tally, directories: AbstractSet[Path]) -> None:
     """Say on stderr what there is now, and where."""
     if tally.stored:
-        places = {str(path.parent if len(directories) > 1 else path) for path in directories}
+        left = [path for path in directories if path.is_dir()]
+        places = {str(path.parent if len(left) > 1 else path) for path in left}
         missed = f", {tally.missed} missed" if tally.missed else ""
         noun = "snapshot" if tally.stored == 1 else "snapshots"
         print_note(f"{tally.stored} {noun}{missed} in {' and '.join(sorted(places))}")

@@ -158,7 +158,7 @@ def _foot(state: LiveState) -> Iterator[RenderableType]:
         yield Hanging("", sentence(("recording ended: ", WARN), state.stopped))
     elif state.next_due_ns is not None:
         yield line((f"next snapshot {_countdown(state)}, Ctrl-C ends", QUIET))
-    if state.path:
+    if state.path and (state.taken or state.missed or not state.ended):
         yield _Path(state.path)
 
 

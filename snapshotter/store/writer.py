@@ -46,6 +46,7 @@ class RecordingWriter:
         self._kept: list[Kept] = []
         self._next_sequence = 1
         self._missed_last = False
+        self._is_new = False
 
     @classmethod
     def create(
@@ -57,6 +58,7 @@ class RecordingWriter:
         or is not ours alone to write; StorageError when it cannot be written; UnreadableFileError
         when its ``recording.json`` makes no sense.
         """
+        is_new = not directory.is_dir()
         make_directory(directory)
         lock = _lock(directory)
         try:
@@ -64,6 +66,7 @@ class RecordingWriter:
             remove_unfinished(directory)
             writer = cls(directory, _continued(directory, info), lock)
             writer.retention = retention or Retention()
+            writer._is_new = is_new
             writer._begin()
         except BaseException:
             os.close(lock)
@@ -104,10 +107,16 @@ class RecordingWriter:
         write_info(self.directory, self._info)
 
     def finish(self, reason: str) -> None:
-        """Note why the recording ended, one sentence, and let go of it. Raises StorageError."""
+        """Note why the recording ended, one sentence, and let go of it. Raises StorageError.
+
+        One that has neither a dump nor a miss to tell of is removed.
+        """
         self._info = replace(self._info, ended=reason)
         try:
-            write_info(self.directory, self._info)
+            if self._next_sequence == 1 and not self._info.missed:
+                self._remove()
+            else:
+                write_info(self.directory, self._info)
         finally:
             self.close()
 
@@ -137,6 +146,13 @@ class RecordingWriter:
         if dumps:
             self._next_sequence = dumps[-1][0].sequence + 1
         write_info(self.directory, self._info)
+
+    def _remove(self) -> None:
+        """Undo what ``create`` did; what others made stays."""
+        with suppress(OSError):
+            (self.directory / INFO_NAME).unlink()
+            if self._is_new:
+                self.directory.rmdir()
 
     def _check_space(self) -> None:
         try:

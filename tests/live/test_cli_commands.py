@@ -59,6 +59,17 @@ observer = Observer.open(int(sys.argv[1]), CaptureOptions())
 injector = observer._prepared()
 injector._main.ask(injector._spool.driver_path)
 """
+CHURN = """
+import os, time
+
+os.write(int(os.environ["SNAP_READY_FD"]), b"ready\\n")
+while True:
+    child = os.fork()
+    if not child:
+        time.sleep(0.02)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
 EXEC = """
 import os, sys, time
 os.write(int(os.environ["SNAP_READY_FD"]), b"ready\\n")
@@ -308,6 +319,20 @@ def test_a_tree_ends_with_a_root_that_its_parent_does_not_reap(
         os.kill(target.pid, signal.SIGKILL)
         assert watch.wait(DEADLINE_S) == 0
     assert process_state(target.pid) == "Z"
+
+
+def test_children_that_end_before_they_are_seen_leave_no_recording(
+    target_python: str, tmp_path: Path
+) -> None:
+    with (
+        spawn_source(CHURN, python=target_python) as root,
+        watching("--tree", root.pid, "--every", "1s", "-o", "all", cwd=tmp_path) as watch,
+    ):
+        assert watch.stdout is not None
+        assert any(" ended pid=" in line for line in watch.stdout)
+        watch.send_signal(signal.SIGTERM)
+        assert watch.wait(DEADLINE_S) == 0
+    assert all(dumps(recording) for recording in tmp_path.glob("all/*"))
 
 
 def test_what_was_recorded_can_be_shown_compared_and_exported(

@@ -207,6 +207,22 @@ class TestRecordingWriter:
 
             assert [missed.count for missed in writer.info.missed] == [3, 1, 1]
 
+    def test_recording_of_nothing_leaves_nothing(self, tmp_path: Path) -> None:
+        RecordingWriter.create(tmp_path / "new", info()).finish("The target exited.")
+
+        assert names(tmp_path) == []
+
+    def test_recording_of_nothing_leaves_what_was_there(self, tmp_path: Path) -> None:
+        with RecordingWriter.create(tmp_path / "new", info()) as writer:
+            (tmp_path / "new/notes.txt").touch()
+            writer.finish("The target exited.")
+        (tmp_path / "theirs").mkdir()
+        RecordingWriter.create(tmp_path / "theirs", info()).finish("The target exited.")
+
+        assert names(tmp_path) == ["new", "theirs"]
+        assert names(tmp_path / "new") == ["notes.txt"]
+        assert names(tmp_path / "theirs") == []
+
     def test_same_incarnation_continues_the_sequence(self, tmp_path: Path) -> None:
         with RecordingWriter.create(tmp_path, info()) as writer:
             writer.append(tiny_snapshot())
