@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -20,10 +21,12 @@ __all__ = [
     "ProcessEndedError",
     "SnapshotterError",
     "StorageError",
+    "TooManyFilesError",
     "TornReadError",
     "UnreadableFileError",
     "UnsupportedPythonError",
     "UsageError",
+    "check_files",
     "shell_word",
 ]
 
@@ -123,6 +126,13 @@ class TornReadError(NoSnapshotError):
     next_step = "Try again."
 
 
+class TooManyFilesError(NoSnapshotError):
+    """Nothing more can be opened, which says nothing of the target."""
+
+    slug = "too-many-files"
+    next_step = "Raise ulimit -n, or look at fewer processes at a time."
+
+
 class StorageError(NoSnapshotError):
     """A snapshot was taken and could not be written (disk full, file too large, I/O error)."""
 
@@ -147,6 +157,12 @@ class BuildError(InternalError):
 
     slug = "probe-build"
     next_step = "Reinstall snapshotter."
+
+
+def check_files(error: OSError) -> None:
+    """Raise TooManyFilesError when that is why something could not be opened."""
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        raise TooManyFilesError("Too many files are open.") from error
 
 
 def shell_word(path: str | PurePath) -> str:

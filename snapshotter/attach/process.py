@@ -11,7 +11,12 @@ import psutil
 
 from snapshotter.attach.cmdline import printable, read_cmdline
 from snapshotter.attach.container import container_of
-from snapshotter.errors import NoSuchProcessError, NotPermittedError, ProcessEndedError
+from snapshotter.errors import (
+    NoSuchProcessError,
+    NotPermittedError,
+    ProcessEndedError,
+    check_files,
+)
 from snapshotter.model import Identity, ProcessInfo
 from snapshotter.outside.procfs import process_state, start_ticks
 
@@ -43,6 +48,7 @@ def identify(pid: int) -> Identity:
         # One directory descriptor stands for one process, whoever gets the number next.
         directory_fd = os.open(f"/proc/{pid}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
+        check_files(error)
         raise _no_such_process(pid) from error
     try:
         ticks = start_ticks(pid)
@@ -54,6 +60,7 @@ def identify(pid: int) -> Identity:
     except PermissionError as error:
         raise _not_permitted(pid) from error
     except OSError as error:
+        check_files(error)
         raise ProcessEndedError(f"Process {pid} ended.") from error
     finally:
         os.close(directory_fd)

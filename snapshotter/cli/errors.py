@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from snapshotter.errors import ExitCode, SnapshotterError
+from snapshotter.errors import ExitCode, SnapshotterError, TooManyFilesError, check_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def exit_code_of(run: Callable[[], int]) -> int:
         print_error(error)
         return error.exit_code
     except OSError as error:
-        return _output_failed(error) if _is_of_stdout(error) else _our_bug(error)
+        return _output_failed(error) if _is_of_stdout(error) else _system_failed(error)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: tell it, do not dump it
         return _other_exit_code(error)
     return code
@@ -115,6 +115,15 @@ def _output_failed(error: OSError) -> int:
     failure = storage_error(Path("standard output"), error)
     print_error(failure)
     return failure.exit_code
+
+
+def _system_failed(error: OSError) -> int:
+    try:
+        check_files(error)
+    except TooManyFilesError as failure:
+        print_error(failure)
+        return failure.exit_code
+    return _our_bug(error)
 
 
 def _discard_the_rest() -> None:

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 
-from snapshotter.errors import ProcessEndedError
+from snapshotter.errors import ProcessEndedError, check_files
 from snapshotter.model.snapshot import Counters
 
 __all__ = [
@@ -57,6 +57,7 @@ def thread_ids(pid: int) -> tuple[int, ...]:
     try:
         return tuple(int(name) for name in os.listdir(f"/proc/{pid}/task"))
     except OSError as error:
+        check_files(error)
         raise ProcessEndedError(f"Process {pid} has ended.") from error
 
 

@@ -17,7 +17,13 @@ from snapshotter.attach.protocol import withdraw_leftovers
 from snapshotter.attach.reply import InsideView, ReplyError, decode_reply
 from snapshotter.attach.request import Question, check_selection
 from snapshotter.attach.spool import Spool
-from snapshotter.errors import ProcessEndedError, SnapshotterError, TornReadError
+from snapshotter.errors import (
+    ProcessEndedError,
+    SnapshotterError,
+    TooManyFilesError,
+    TornReadError,
+    check_files,
+)
 from snapshotter.outside.give_way import give_way
 from snapshotter.outside.memory import Memory
 from snapshotter.outside.origin import Origins
@@ -81,6 +87,14 @@ class Observer:
         UnsupportedPythonError and NotPermittedError.
         """
         check_selection(options.locals, options.variables)
+        try:
+            return cls._opened(pid, options)
+        except OSError as error:
+            check_files(error)
+            raise
+
+    @classmethod
+    def _opened(cls, pid: int, options: CaptureOptions) -> Self:
         memory = Memory(pid, writable=True)
         try:
             # the descriptor is bound to this program image; whoever has the pid now must be it
@@ -124,8 +138,11 @@ class Observer:
             return f"Process {self._identity.pid} ended, or became another program."
         except SnapshotterError:
             pass
-        if still_same(self._identity):
-            return None
+        try:
+            if still_same(self._identity):
+                return None
+        except TooManyFilesError:
+            return None  # its memory could be read
         return f"Process {self._identity.pid} is no longer the one that was observed."
 
     def capture(self) -> Snapshot:
@@ -138,6 +155,9 @@ class Observer:
             if ended is None:
                 raise
             raise ProcessEndedError(ended) from error
+        except OSError as error:
+            check_files(error)
+            raise
 
     def _capture(self) -> Snapshot:
         give_way()

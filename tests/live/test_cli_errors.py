@@ -141,3 +141,19 @@ def test_a_file_that_may_not_grow_is_told_and_leaves_nothing(
         assert done.returncode == 5
         assert "larger than a file may be" in told(done, "file-too-large")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["dump --force", "watch --every 1s --count 1 -o here"])
+def test_too_few_descriptors_do_not_make_a_process_one_that_ended(
+    command: str, target_python: str, tmp_path: Path
+) -> None:
+    with spawn_source(IDLE, python=target_python) as live:
+        for files in range(6, 15):
+            limited = (
+                f"ulimit -n {files}; exec {sys.executable} -m snapshotter {command} {live.pid}"
+            )
+            done = run("bash", "-c", limited, cwd=tmp_path)
+            if done.returncode:
+                assert done.returncode == 5, done.stderr
+                assert "Too many files are open." in told(done, "too-many-files")
+            assert " ended " not in done.stdout
