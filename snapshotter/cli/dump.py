@@ -90,6 +90,7 @@ def command(**given: Unpack[DumpGiven]) -> int:
     nobody from taking the others; the exit code is that of the first that failed.
     """
     destinations = _destinations(given)
+    idle_catalogue()  # one that cannot be meant is refused before anything is done
     options = capture_options(given, patience_ns=_PATIENCE_NS, wait_inside_ns=given["wait_inside"])
     if options.wait_inside_ns is not None:
         print_note("a signal that reaches the process while the request waits may be lost to it")

@@ -23,5 +23,9 @@ def idle_catalogue() -> tuple[IdlePattern, ...]:
     try:
         added = tuple(parse_pattern(text) for text in settings.get("idle", ()))
     except ValueError as error:
-        raise UsageError(f"idle, in the settings: {error}", slug="unknown-setting") from error
+        raise UsageError(
+            f"idle, in the settings: {error}",
+            hint='such as: idle = ["* << orders.worker:Worker.wait_for_job"]',
+            slug="unknown-setting",
+        ) from error
     return (*CATALOGUE, *added)

@@ -136,6 +136,17 @@ def test_settings_cannot_switch_redaction_off_unasked(snap: Snap, tmp_path: Path
     assert "nobody is here to ask" in snap("dump", "1").err
 
 
+@pytest.mark.parametrize("command", ["dump", "watch"])
+def test_an_idle_pattern_that_is_none_is_refused_before_anything_is_done(
+    snap: Snap, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "snapshotter.toml").write_text('idle = ["nonsense"]\n')
+    outcome = snap(command, os.getpid())
+    assert outcome.code == 2
+    assert outcome.err.startswith("snap: idle, in the settings:")
+    assert [path.name for path in tmp_path.iterdir()] == ["snapshotter.toml"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_settings_of_another_user_are_left_out(snap: Snap, tmp_path: Path) -> None:
     path = tmp_path / "snapshotter.toml"

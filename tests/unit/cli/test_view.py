@@ -306,4 +306,5 @@ def test_idle_stacks_of_the_settings_are_hidden(
     outcome = snap("view", dump)
     assert outcome.code == 2
     assert "idle, in the settings:" in outcome.err
+    assert "try: such as: idle =" in outcome.err
     assert before
