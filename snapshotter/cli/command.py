@@ -61,6 +61,14 @@ class Command(click.Command):
             self.exits[ExitCode.INTERRUPTED] = interrupted
         self.params.append(color_option())
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line; click does not say of each complaint whose it is."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- as click's
         """Run it; who used it wrongly is shown its own help and not that of the program."""
         try:

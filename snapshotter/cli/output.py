@@ -30,6 +30,13 @@ STDOUT = Path("-")
 
 def check_directory(path: Path) -> None:
     """Refuse a file in a directory that is not there, before anything is done."""
+    file = next((each for each in path.parents if each.exists() and not each.is_dir()), None)
+    if file is not None:
+        raise UsageError(
+            f"{path} cannot be written: {file} is not a directory.",
+            hint="name another file with -o",
+            slug="not-a-directory",
+        )
     if not path.parent.is_dir():
         raise UsageError(
             f"{path} cannot be written: its directory does not exist.",

@@ -112,7 +112,8 @@ def _sentence(error: click.ClickException) -> str:
         return f"{_name(error.param)} is missing."
     if isinstance(error, click.BadParameter) and error.param is not None:
         return f"{_name(error.param)}: {error.message}"
-    return error.format_message()
+    text = error.format_message()
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _name(param: click.Parameter) -> str:

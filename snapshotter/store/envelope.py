@@ -105,7 +105,8 @@ def _major(data: bytes, *, name: str) -> int:
     if head is None:
         if data:
             raise UnreadableFileError(f"{name} is not a dump of snapshotter.", slug="not-a-dump")
-        raise UnreadableFileError(f"{name} is empty.", hint="Its writer was cut off.", slug="torn")
+        hint = "Its writer was cut off; copy it again from where it was recorded."
+        raise UnreadableFileError(f"{name} is empty.", hint=hint, slug="torn")
     major = int(head[1])
     if major > MAJOR:
         message = f"{name} was written in format {major}, and this version reads up to {MAJOR}."

@@ -100,7 +100,9 @@ def read_info(directory: Path) -> RecordingInfo | None:
         return _from_json(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(path, "its fields make no sense") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(path, str(error) or type(error).__name__) from error
 
 

@@ -131,8 +131,10 @@ def _snapshots(
 
 def _nothing_readable(directory: Path, skipped: Sequence[SkippedFile]) -> UnreadableFileError:
     first = f" {skipped[0].reason}" if skipped else ""
+    several = f"None of the {len(skipped)} files in {directory} can be read."
+    alone = f"The only file in {directory} cannot be read."
     return UnreadableFileError(
-        f"None of the {len(skipped)} files in {directory} can be read.{first}",
+        (alone if len(skipped) == 1 else several) + first,
         hint="Name another directory that snap watch wrote into, or an older copy of this one.",
         slug="empty-recording",
     )

@@ -102,6 +102,7 @@ def test_a_number_above_every_pid_is_a_process_that_is_not_there(snap: Snap) -> 
         (["export", "x", "--format", "xml"], "--format: 'xml' is not one of"),
         (["view"], "PATH is missing."),
         (["diff", "a"], "CURRENT is missing."),
+        (["diff", "a", "b", "c"], "Got unexpected extra argument (c)."),
         (["completion", "tcsh"], "'tcsh' is not one of 'bash', 'zsh', 'fish'."),
         (["--color", "pink", "ps"], "--color: 'pink' is not one of"),
     ],
@@ -116,6 +117,13 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(
     assert first.startswith("snap: ")
     assert sentence in first
     assert all(line.startswith(("  try: ", "  see: ")) for line in others)
+
+
+@pytest.mark.parametrize(
+    "argv", [["dump", "1", "--patience"], ["dump", "1", "--patience", "5"], ["dump", "1", "--fo"]]
+)
+def test_wrong_use_of_a_command_leads_to_its_own_help(snap: Snap, argv: list[str]) -> None:
+    assert "  try: snap dump --help\n" in snap(*argv).err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

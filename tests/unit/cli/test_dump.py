@@ -133,6 +133,18 @@ def test_a_file_in_no_directory_is_refused_before_anything_is_done(
     assert observer.opened == []
 
 
+def test_a_file_below_a_file_is_not_told_to_make_a_directory_there(
+    snap: Snap, observer: type[FakeObserver]
+) -> None:
+    Path("there").touch()
+    outcome = snap("dump", 1, "-o", "there/deep/dump.msgpack")
+    assert outcome.code == 2
+    assert "there/deep/dump.msgpack cannot be written: there is not a directory." in outcome.err
+    assert "mkdir" not in outcome.err
+    assert "messages.md#not-a-directory" in outcome.err
+    assert observer.opened == []
+
+
 def test_a_directory_is_never_overwritten(snap: Snap) -> None:
     Path("there").mkdir()
     told = snap("dump", 1, "-o", "there", "--force").err

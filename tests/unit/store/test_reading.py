@@ -105,6 +105,14 @@ def test_senseless_information_is_said_and_the_dumps_are_read(recorded: Path, te
     assert recording.skipped[0].path.name == "recording.json"
 
 
+@pytest.mark.parametrize("text", ["{}", "[]", '{"schema": "snapshotter.recording/1"}'])
+def test_information_that_lacks_its_fields_is_told_in_words(recorded: Path, text: str) -> None:
+    (recorded / "recording.json").write_text(text)
+
+    (skipped,) = load_recording(recorded).skipped
+    assert skipped.reason.endswith("/recording.json cannot be read: its fields make no sense.")
+
+
 def test_other_files_are_ignored(recorded: Path) -> None:
     (recorded / "notes.msgpack").write_text("mine")
 
@@ -124,6 +132,26 @@ def test_recording_of_which_nothing_can_be_read_is_refused(recorded: Path) -> No
     with pytest.raises(UnreadableFileError, match="None of the 3 files") as caught:
         load(recorded)
     assert "is empty" in caught.value.message
+
+
+def test_recording_whose_only_dump_cannot_be_read_is_refused(recorded: Path) -> None:
+    first, *others = dumps(recorded)
+    first.write_bytes(b"")
+    for path in others:
+        path.unlink()
+
+    with pytest.raises(UnreadableFileError, match=r"The only file in .* cannot be read\. .* empty"):
+        load(recorded)
+
+
+def test_empty_dump_says_what_to_do(recorded: Path) -> None:
+    (dump, *_) = dumps(recorded)
+    dump.write_bytes(b"")
+
+    with pytest.raises(UnreadableFileError) as caught:
+        load(dump)
+    assert caught.value.slug == "torn"
+    assert "copy it again" in caught.value.hint
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
