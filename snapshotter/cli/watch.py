@@ -72,6 +72,7 @@ class WatchGiven(CaptureGiven):
         ExitCode.NO_TARGET,
         ExitCode.NOT_PERMITTED,
         ExitCode.NO_SNAPSHOT,
+        ExitCode.UNREADABLE_FILE,
         ExitCode.INTERRUPTED,
     ),
 )

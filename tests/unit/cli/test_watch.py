@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from snapshotter.cli import recordings, targets
+from snapshotter.cli import recordings, targets, watch
 from snapshotter.errors import (
     NoSuchProcessError,
     NotPermittedError,
@@ -157,6 +157,17 @@ def test_a_second_ctrl_c_does_not_wait_for_the_snapshot(snap: Snap, bench: Bench
     bench.prepare = impatient
     assert snap("watch", 4121, "-o", "here").code == 130
     assert info(Path("here"))["ended"] == "interrupted with Ctrl-C"
+    assert bench.observed[4121].closed == 1
+
+
+def test_a_recording_whose_information_is_damaged_is_not_continued(
+    snap: Snap, bench: Bench
+) -> None:
+    assert snap("watch", 4121, "--count", 1, "-o", "here").code == 0
+    Path("here/recording.json").write_text("{}")
+    outcome = snap("watch", 4121, "--count", 1, "-o", "here")
+    assert outcome.code in watch.command.exits
+    assert "messages.md#recording-info" in outcome.err
     assert bench.observed[4121].closed == 1
 
 
