@@ -153,14 +153,16 @@ def check_descriptors(facts: Facts) -> Check:
     limit, used = facts.limits.get("Max open files"), open_descriptors(facts.pid)
     if limit is None or used is None:
         return Check("descriptors", _OK, "The number of its open files is not limited.")
-    if limit - used < _MIN_FREE_DESCRIPTORS:
+    free = max(0, limit - used)
+    if free < _MIN_FREE_DESCRIPTORS:
+        are = "is" if free == 1 else "are"
         return Check(
             "descriptors",
             _FAIL,
-            f"Only {max(0, limit - used)} of its {limit} file descriptors are free.",
+            f"Only {free} of its {limit} file descriptors {are} free.",
             f"prlimit --nofile={2 * limit} --pid {facts.pid}",
         )
-    return Check("descriptors", _OK, f"{limit - used} of its {limit} file descriptors are free.")
+    return Check("descriptors", _OK, f"{free} of its {limit} file descriptors are free.")
 
 
 def check_thread(facts: Facts) -> Check:

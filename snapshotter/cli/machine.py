@@ -87,7 +87,8 @@ def _processes() -> Iterator[Check]:
         yield Check("processes", CheckStatus.WARN, "No Python process is to be seen.")
         return
     status = CheckStatus.OK if able else CheckStatus.WARN
-    sentence = f"{able} of {len(processes)} Python processes can be asked from inside."
+    noun = "process" if len(processes) == 1 else "processes"
+    sentence = f"{able} of {len(processes)} Python {noun} can be asked from inside."
     yield Check("processes", status, sentence, "" if able else "snap ps")
 
 

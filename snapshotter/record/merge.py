@@ -266,14 +266,20 @@ def _missing(views: Views, threads: tuple[Thread, ...]) -> tuple[str, ...]:
             missing.append(_NO_OTHER_TASKS if views.inside.tasks else _NO_TASKS)
     torn = sum(1 for thread in threads if not thread.complete)
     if torn:
-        stacks, verb = ("stack", "is") if torn == 1 else ("stacks", "are")
-        missing.append(f"the {stacks} of {torn} of {len(threads)} threads {verb} not complete")
+        missing.append(f"the {_stacks(torn, len(threads))} not complete")
     cut = sum(_lacking(thread) for thread in threads)
     if cut:
         frames = "frame" if cut == 1 else "frames"
         missing.append(f"locals of {cut} {frames} are not, or not all, there")
     missing.extend(f"{one.expression}: {one.problem}" for one in _unread(views))
     return tuple(missing)
+
+
+def _stacks(torn: int, threads: int) -> str:
+    if threads == 1:
+        return "stack of its only thread is"
+    stacks, verb = ("stack", "is") if torn == 1 else ("stacks", "are")
+    return f"{stacks} of {torn} of {threads} threads {verb}"
 
 
 def _not_from_outside(views: Views) -> Iterator[str]:

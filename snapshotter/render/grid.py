@@ -92,7 +92,8 @@ class Grid:
         if len(self._groups) > _MAX_ROWS:
             yield line((f"… {count(len(self._groups) - _MAX_ROWS)} rows more", QUIET))
         if self._idle and not self._show_all:
-            yield line((f"{plural(self._idle, 'idle thread')} hidden (--all shows them)", QUIET))
+            them = "them" if self._idle > 1 else "it"
+            yield line((f"{plural(self._idle, 'idle thread')} hidden (--all shows {them})", QUIET))
         yield Hanging("", self._key(layout.shown))
 
     def _layout(self, width: int) -> _Layout:

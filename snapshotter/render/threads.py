@@ -250,5 +250,6 @@ def _hidden(idle: Sequence[Thread], options: ViewOptions) -> RenderableType:
     reasons = Counter(thread_idle_reason(thread, options.catalogue) for thread in idle)
     words = ", ".join(f"{count(number)} × {reason}" for reason, number in reasons.most_common())
     hidden = plural(len(idle), "idle thread")
-    main = ", the main thread among them" if any(thread.is_main for thread in idle) else ""
-    return Hanging("", sentence((f"{hidden} hidden{main}: {words} (--all shows them)", QUIET)))
+    among, them = (" among them", "them") if len(idle) > 1 else ("", "it")
+    main = f", the main thread{among}" if any(thread.is_main for thread in idle) else ""
+    return Hanging("", sentence((f"{hidden} hidden{main}: {words} (--all shows {them})", QUIET)))

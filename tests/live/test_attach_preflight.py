@@ -132,6 +132,8 @@ def test_process_without_free_descriptors_is_refused(doll: Puppet) -> None:
     doll.run("files.append(os.dup(0))")
     assert check(doll.pid, "descriptors").status is CheckStatus.FAIL
     assert "file descriptors are free" in (problem(doll.pid) or "")
+    doll.run("files.append(os.dup(0))")
+    assert check(doll.pid, "descriptors").sentence == "Only 1 of its 32 file descriptors is free."
 
 
 FILTER = """

@@ -103,6 +103,8 @@ def test_a_stack_that_was_cut_is_not_complete() -> None:
     assert [thread.complete for thread in snapshot.threads] == [True, False]
     assert snapshot.threads[1].note == "its outermost frames are missing: there are too many"
     assert "the stack of 1 of 2 threads is not complete" in snapshot.capture.missing
+    alone = merged(cut(MAIN))
+    assert "the stack of its only thread is not complete" in alone.capture.missing
 
 
 def outer_of(ident: int, *filenames: str) -> OutsideThread:

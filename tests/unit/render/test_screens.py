@@ -60,6 +60,14 @@ def test_dump_groups_equal_stacks_and_counts_idle_ones() -> None:
     assert "http-1" not in output
 
 
+def test_dump_of_which_only_the_main_thread_is_idle_says_so() -> None:
+    shot = snapshot()
+    threads = tuple(one for one in shot.threads if one.is_main or one.name == "db-1")
+    output = flat(rendered(dump_view(replace(shot, threads=threads))))
+    assert "1 idle thread hidden, the main thread: 1 × " in output
+    assert "(--all shows it)" in output
+
+
 def test_dump_shows_idle_threads_on_request() -> None:
     output = flat(rendered(dump_view(snapshot(), options=ViewOptions(show_all=True))))
     assert "12 threads with this stack: http-1" in output
