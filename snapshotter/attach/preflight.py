@@ -22,7 +22,13 @@ from snapshotter.attach.surroundings import (
     check_user,
     sandbox_of,
 )
-from snapshotter.errors import NotPermittedError, SnapshotterError, TornReadError
+from snapshotter.errors import (
+    NotPermittedError,
+    SnapshotterError,
+    TooManyFilesError,
+    TornReadError,
+    check_files,
+)
 from snapshotter.model import MainState
 from snapshotter.model.checks import Check, CheckStatus, Report
 from snapshotter.outside.memory import Memory, living_threads
@@ -68,8 +74,8 @@ def examine(pid: int) -> Report:
                 "permission", _FAIL, sentence, "Run snap as root, or as the user of that process."
             )
         )
-    except OSError:
-        checks.append(Check("process", _FAIL, f"Process {pid} ended while it was looked at."))
+    except OSError as error:
+        checks.append(Check("process", _FAIL, _unreadable(pid, error)))
     return Report(pid, tuple(checks))
 
 
@@ -87,8 +93,8 @@ def inside_problem(pid: int, runtime: Runtime) -> str | None:
         facts = limits.Facts.read(pid)
         checks = [_check_remote_debugging(runtime), _check_build(runtime)]
         checks += [check(facts) for check in _VOLATILE]
-    except OSError:
-        return "the process has ended"
+    except OSError as error:
+        return _fragment(_unreadable(pid, error))
     except SnapshotterError as error:
         return _fragment(error.message)
     return next((_fragment(check.sentence) for check in checks if check.status is _FAIL), None)
@@ -103,8 +109,8 @@ def why_not_inside(pid: int, runtime: Runtime) -> str:
             *_check_runtime(pid, runtime),
             _check_spool(pid),
         )
-    except OSError:
-        return f"Process {pid} ended while it was looked at."
+    except OSError as error:
+        return _unreadable(pid, error)
     except SnapshotterError as error:
         return error.message
     return next((check.sentence for check in checks if check.status is _FAIL), "")
@@ -114,9 +120,18 @@ def carrier_problem(pid: int) -> str | None:
     """Return why no thread can be started in the process; None if one can."""
     try:
         check = limits.check_thread(limits.Facts.read(pid))
-    except OSError:
-        return "the process has ended"
+    except OSError as error:
+        return _fragment(_unreadable(pid, error))
     return None if check.status is _OK else _fragment(check.sentence)
+
+
+def _unreadable(pid: int, error: OSError) -> str:
+    """Say why a process cannot be looked at."""
+    try:
+        check_files(error)
+    except TooManyFilesError as failure:
+        return failure.message
+    return f"Process {pid} ended while it was looked at."
 
 
 def _fragment(sentence: str) -> str:

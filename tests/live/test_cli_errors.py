@@ -157,3 +157,17 @@ def test_too_few_descriptors_do_not_make_a_process_one_that_ended(
                 assert done.returncode == 5, done.stderr
                 assert "Too many files are open." in told(done, "too-many-files")
             assert " ended " not in done.stdout
+
+
+def test_too_few_descriptors_are_no_end_for_doctor_and_ps(
+    target_python: str, tmp_path: Path
+) -> None:
+    with spawn_source(IDLE, python=target_python) as live:
+        for command in (f"doctor {live.pid}", "ps", f"dump --json {live.pid}"):
+            for files in range(6, 12):
+                limited = f"ulimit -n {files}; exec {sys.executable} -m snapshotter {command}"
+                done = run("bash", "-c", limited, cwd=tmp_path)
+                told_of = done.stdout + done.stderr
+                assert "internal-error" not in told_of
+                assert f"Process {live.pid} ended" not in told_of
+                assert "the process has ended" not in told_of
