@@ -202,9 +202,10 @@ def _up_to(
 
 
 def _no_such_thread(request: _ViewGiven) -> UsageError:
+    at = "" if request.at is None else f" --at {request.at}"
     return UsageError(
         f"{request.path} has no thread {request.thread!r}.",
-        hint=f"snap view {shell_word(request.path)} --all lists them",
+        hint=f"snap view {shell_word(request.path)}{at} --all lists them",
         slug="no-such-thread",
     )
 

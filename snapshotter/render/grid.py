@@ -16,7 +16,7 @@ from snapshotter.render.sanitize import sanitize
 from snapshotter.render.sentences import thread_place
 from snapshotter.render.styles import HEADING, MOVEMENT, QUIET, WARN
 from snapshotter.render.threads import name_of
-from snapshotter.render.units import clock, count, duration, plural
+from snapshotter.render.units import clock, duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -90,7 +90,7 @@ class Grid:
         for group in self._groups[:_MAX_ROWS]:
             yield self._row(group, layout)
         if len(self._groups) > _MAX_ROWS:
-            yield line((f"… {count(len(self._groups) - _MAX_ROWS)} rows more", QUIET))
+            yield line((f"… {plural(len(self._groups) - _MAX_ROWS, 'row')} more", QUIET))
         if self._idle and not self._show_all:
             them = "them" if self._idle > 1 else "it"
             yield line((f"{plural(self._idle, 'idle thread')} hidden (--all shows {them})", QUIET))

@@ -110,12 +110,10 @@ def _head(state: LiveState) -> Iterator[RenderableType]:
         yield line((state.target, EMPHASIS))
     else:
         yield process_title(snapshot.process, state.target)
-    running = duration(max(0, state.now_ns - state.started_ns) // 10**9 * 10**9)
-    facts = [
-        f"every {duration(state.interval_ns)}",
-        f"for {running}",
-        plural(state.taken, "snapshot"),
-    ]
+    facts = [f"every {duration(state.interval_ns)}"]
+    running_s = max(0, state.now_ns - state.started_ns) // 10**9
+    facts += [f"for {duration(running_s * 10**9)}"] if running_s else []
+    facts += [plural(state.taken, "snapshot")]
     facts += [f"{count(state.missed)} MISSED"] if state.missed else []
     yield Facts(facts)
     if snapshot is None:

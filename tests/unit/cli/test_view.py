@@ -129,6 +129,14 @@ def test_a_thread_that_is_not_there_is_told(snap: Snap, dump: Path) -> None:
     assert "has no thread 'nobody'." in outcome.err
 
 
+def test_the_threads_of_the_snapshot_that_was_asked_for_are_to_be_listed(
+    snap: Snap, recording: Path
+) -> None:
+    hint = snap("view", recording, "--at", 2, "--thread", "nobody").err.splitlines()[1]
+    assert hint == f"  try: snap view {recording} --at 2 --all lists them"
+    assert snap("view", recording, "--at", 2, "--all").code == 0
+
+
 def test_json_is_that_of_the_export(snap: Snap, dump: Path) -> None:
     printed = snap("view", dump, "--json").out
     assert printed == snap("export", dump, "--format", "json").out

@@ -382,6 +382,14 @@ def test_live_view_before_the_first_snapshot() -> None:
     output = rendered(live_view(live(snapshot=None, comparison=None, trouble="No space left.")))
     assert "waiting for the first snapshot" in output
     assert "No space left." in output
+    assert "every 30 s  ·  for 105 s  ·  4 snapshots" in output
+    assert "every 30 s  ·  4 snapshots" in rendered(live_view(live(now_ns=START_NS + 1)))
+
+
+def test_live_view_names_no_recording_that_is_not_there() -> None:
+    gone = live(ended="Process 4 exited.", snapshot=None, comparison=None, taken=0, missed=0)
+    assert "recording /var" not in rendered(live_view(gone))
+    assert "recording /var" in rendered(live_view(replace(gone, missed=1)))
 
 
 def test_live_view_of_several_targets_fits_and_counts_the_rest() -> None:
