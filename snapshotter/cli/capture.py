@@ -64,7 +64,7 @@ def capture_arguments[F: Callable[..., object]](*, patience_help: str) -> Callab
             type=DURATION,
             default="1ms",
             show_default=True,
-            help="How long the target may be held at a time.",
+            help="How long the target may be held at a time, from 50us to 100ms.",
         ),
         click.option("--patience", type=DURATION, help=patience_help),
         click.option(

@@ -128,8 +128,8 @@ class WatchGiven(CaptureGiven):
 )
 @click.option("--quiet", is_flag=True, help="Show nothing but trouble.")
 @capture_arguments(
-    patience_help="How long to wait for a moment at which the main thread can be asked.  "
-    "[default: half of --every, at most 5s, shared by all processes]"
+    patience_help="How long to wait for a moment at which the main thread can be asked, "
+    "at most half of --every.  [default: that, up to 5s, shared by all processes]"
 )
 def command(**given: Unpack[WatchGiven]) -> int:
     """Record each process, one snapshot --every so often, until it is told to stop.
@@ -138,8 +138,9 @@ def command(**given: Unpack[WatchGiven]) -> int:
     but 130 after Ctrl-C, and 3 or 5 if not one snapshot was taken. A second Ctrl-C does not
     wait for the snapshot under way.
 
-    A process is asked only as long as that takes at most 0.5 % of its time, or 0.02 % with --every
-    under 1s. A snapshot that would take more is from outside only, and says so.
+    After the first 30 ms of slices a process is asked only as long as that takes at most 0.5 % of
+    its time, or 0.02 % with --every under 1s. A snapshot that would take more is from outside only,
+    and says so.
 
     On a terminal the last snapshots are shown live; in a pipe there is one line per event.
     """
