@@ -80,7 +80,10 @@ class Recordings:
                     observers.append(observer)
             if refused and not observers:
                 raise next(iter(refused.values()))
-            recorders = [self._record(observer) for observer in observers]
+            recorders: list[Recorder] = []
+            for observer in observers:
+                recorders.append(self._record(observer))
+                until_all_are_open.callback(recorders[-1].finish, "not begun")
             until_all_are_open.pop_all()
         for pid, reason in refused.items():
             _tell_refused(pid, reason)

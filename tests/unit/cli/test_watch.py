@@ -16,9 +16,10 @@ from snapshotter.errors import (
 from snapshotter.record import clock as clock_module
 from snapshotter.record.options import CaptureOptions
 from snapshotter.store import writer
+from snapshotter.store.names import recording_name
 from snapshotter.store.reader import load_recording
 from snapshotter.store.retention import FreeSpace
-from tests.support.recording import SECOND, FakeClock, FakeObserved
+from tests.support.recording import SECOND, FakeClock, FakeObserved, process_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,6 +170,17 @@ def test_a_recording_whose_information_is_damaged_is_not_continued(
     assert outcome.code in watch.command.exits
     assert "messages.md#recording-info" in outcome.err
     assert bench.observed[4121].closed == 1
+
+
+def test_one_that_cannot_be_recorded_leaves_nothing_of_the_others(snap: Snap, bench: Bench) -> None:
+    taken = Path("all") / recording_name(process_info(2), bench.clock.wall_ns())
+    taken.mkdir(parents=True, mode=0o700)
+    (taken / "thesis.tex").touch()
+    outcome = snap("watch", 1, 2, "-o", "all")
+    assert outcome.code == 2
+    assert "messages.md#not-a-recording" in outcome.err
+    assert list(Path("all").iterdir()) == [taken]
+    assert [bench.observed[pid].closed >= 1 for pid in (1, 2)] == [True, True]
 
 
 def test_the_end_of_the_target_ends_the_recording(snap: Snap, bench: Bench) -> None:
