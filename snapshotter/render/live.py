@@ -156,7 +156,7 @@ def _foot(state: LiveState) -> Iterator[RenderableType]:
         yield Hanging("", sentence(("recording ended: ", WARN), state.stopped))
     elif state.next_due_ns is not None:
         yield line((f"next snapshot {_countdown(state)}, Ctrl-C ends", QUIET))
-    if state.path and (state.taken or state.missed or not state.ended):
+    if state.path and (state.taken or state.trouble or not state.ended):
         yield _Path(state.path)
 
 

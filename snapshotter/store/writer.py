@@ -109,11 +109,11 @@ class RecordingWriter:
     def finish(self, reason: str) -> None:
         """Note why the recording ended, one sentence, and let go of it. Raises StorageError.
 
-        One that has neither a dump nor a miss to tell of is removed.
+        One that has no dump, and no failure to tell of, is removed.
         """
         self._info = replace(self._info, ended=reason)
         try:
-            if self._next_sequence == 1 and not self._info.missed:
+            if self._next_sequence == 1 and not any(one.detail for one in self._info.missed):
                 self._remove()
             else:
                 write_info(self.directory, self._info)

@@ -387,9 +387,9 @@ def test_live_view_before_the_first_snapshot() -> None:
 
 
 def test_live_view_names_no_recording_that_is_not_there() -> None:
-    gone = live(ended="Process 4 exited.", snapshot=None, comparison=None, taken=0, missed=0)
+    gone = live(ended="Process 4 exited.", snapshot=None, comparison=None, taken=0)
     assert "recording /var" not in rendered(live_view(gone))
-    assert "recording /var" in rendered(live_view(replace(gone, missed=1)))
+    assert "recording /var" in rendered(live_view(replace(gone, trouble="It was torn.")))
 
 
 def test_live_view_of_several_targets_fits_and_counts_the_rest() -> None:

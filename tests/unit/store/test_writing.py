@@ -185,6 +185,7 @@ class TestRecordingWriter:
 
     def test_information_comes_back(self, tmp_path: Path) -> None:
         with RecordingWriter.create(tmp_path, info()) as writer:
+            writer.append(tiny_snapshot())
             writer.miss(Missed(NOW_NS, 2, MissedReason.OVERRUN))
             writer.finish("The target exited.")
 
@@ -209,8 +210,18 @@ class TestRecordingWriter:
 
     def test_recording_of_nothing_leaves_nothing(self, tmp_path: Path) -> None:
         RecordingWriter.create(tmp_path / "new", info()).finish("The target exited.")
+        with RecordingWriter.create(tmp_path / "late", info()) as writer:
+            writer.miss(Missed(NOW_NS, 1, MissedReason.STALL))
+            writer.finish("The target exited.")
 
         assert names(tmp_path) == []
+
+    def test_recording_that_failed_each_time_says_why(self, tmp_path: Path) -> None:
+        with RecordingWriter.create(tmp_path / "new", info()) as writer:
+            writer.miss(Missed(NOW_NS, 1, MissedReason.FAILED, "It was torn."))
+            writer.finish("The target exited.")
+
+        assert names(tmp_path / "new") == ["recording.json"]
 
     def test_recording_of_nothing_leaves_what_was_there(self, tmp_path: Path) -> None:
         with RecordingWriter.create(tmp_path / "new", info()) as writer:
