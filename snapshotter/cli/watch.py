@@ -301,8 +301,9 @@ def _check_written(tally: _Tally, directories: AbstractSet[Path]) -> None:
     """Raise NoSnapshotError when somebody removed all that was recorded."""
     if tally.stored and not any(path.is_dir() for path in directories):
         places = " and ".join(map(str, sorted(directories)))
+        was, it = ("was", "it") if len(directories) == 1 else ("were", "they")
         raise NoSnapshotError(
-            f"{places} was removed during the recording, and all that it held.",
+            f"{places} {was} removed during the recording, and all that {it} held.",
             hint="Record again, into a directory that nobody cleans up.",
             slug="recording-removed",
         )

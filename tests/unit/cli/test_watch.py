@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -181,6 +182,14 @@ def test_one_that_cannot_be_recorded_leaves_nothing_of_the_others(snap: Snap, be
     assert "messages.md#not-a-recording" in outcome.err
     assert list(Path("all").iterdir()) == [taken]
     assert [bench.observed[pid].closed >= 1 for pid in (1, 2)] == [True, True]
+
+
+def test_recordings_that_somebody_removed_are_told(snap: Snap, bench: Bench) -> None:
+    bench.at_sleep(4, lambda: shutil.rmtree("all"))
+    outcome = snap("watch", 1, 2, "--count", 2, "-o", "all")
+    assert outcome.code == 5
+    assert " were removed during the recording, and all that they held." in outcome.err
+    assert "messages.md#recording-removed" in outcome.err
 
 
 def test_the_end_of_the_target_ends_the_recording(snap: Snap, bench: Bench) -> None:
