@@ -48,13 +48,22 @@ def processes_view(processes: Sequence[PythonProcess]) -> RenderableType:
 def _reasons(processes: Sequence[PythonProcess]) -> Iterator[RenderableType]:
     """Yield each reason once, with the processes that it is about."""
     pids: dict[str, list[str]] = {}
+    alone: dict[str, str] = {}
     for process in processes:
         why = process.outside_why or process.why
         if why:
-            pids.setdefault(why, []).append(str(process.pid))
-    for why, about in pids.items():
+            shared = _of_several(why, process.pid)
+            alone[shared] = why
+            pids.setdefault(shared, []).append(str(process.pid))
+    for shared, about in pids.items():
+        why = alone[shared] if len(about) == 1 else shared
         more = f" and {len(about) - _PIDS} more" if len(about) > _PIDS else ""
         yield Hanging("", sentence((", ".join(about[:_PIDS]) + more, EMPHASIS), f": {why}"))
+
+
+def _of_several(why: str, pid: int) -> str:
+    """Return the sentence about one process as it is said of several."""
+    return why.replace(f"Process {pid} ", "Each of them ").replace(f"process {pid}", "them")
 
 
 def _cells(process: PythonProcess, *, in_container: bool) -> list[RenderableType]:

@@ -463,6 +463,21 @@ def test_ps_tells_why_a_process_cannot_be_attached() -> None:
     assert "No Python process" in rendered(processes_view([]))
 
 
+def test_a_reason_that_names_its_process_is_told_once_for_several() -> None:
+    def refused(pid: int, why: str) -> Process:
+        return Process(pid, "3.14.8", "7", ("python",), None, why=why, outside_why=why)
+
+    unread = "The kernel does not let this user read the memory of process {0}."
+    older = "Process {0} runs Python 3.11, and snapshotter reads CPython 3.14 and 3.15."
+    processes = [refused(pid, unread.format(pid)) for pid in (41, 410)]
+    processes += [refused(pid, older.format(pid)) for pid in (5, 6)]
+    output = rendered(processes_view(processes), 160)
+    assert "41, 410: The kernel does not let this user read the memory of them." in output
+    assert "5, 6: Each of them runs Python 3.11, and" in output
+    alone = rendered(processes_view(processes[:1]), 160)
+    assert "41: The kernel does not let this user read the memory of process 41." in alone
+
+
 def test_paths_lose_what_every_reader_knows() -> None:
     assert short_path(f"{SITE}/flask/app.py", APP) == "flask/app.py"
     assert short_path(f"{STDLIB}/queue.py") == "queue.py"
