@@ -221,7 +221,10 @@ def _check_interpreters(runtime: Runtime) -> Check:
     count = len(runtime.interpreters())
     if count == 1:
         return Check("interpreters", _OK, "There is one interpreter.")
-    sentence = f"There are {count} interpreters: locals and objects are those of the main one."
+    sentence = (
+        f"There are {count} interpreters: the inside view is of the main one, "
+        "the others are read from outside."
+    )
     return Check("interpreters", _WARN, sentence)
 
 
