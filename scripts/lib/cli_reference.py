@@ -21,8 +21,8 @@ _HEAD = """\
 <!-- Made by scripts/generate-docs from the parser. Change the command, not this page. -->
 
 `snap` and `snapshotter` are the same program. Results go to stdout, everything else to stderr.
-Durations are written `250ms 30s 5m 2h 7d` (or `1h30m`), sizes `64KB 1.5GB` (powers of 1000) or
-`64KiB` (powers of 1024). `NO_COLOR` and `COLUMNS` are respected. An error is a sentence, a next
+Durations are written `500us 250ms 30s 5m 2h 7d` (or `1h30m`), sizes `64KB 1.5GB` (powers of 1000)
+or `64KiB` (powers of 1024). `NO_COLOR` and `COLUMNS` are respected. An error is a sentence, a next
 step and an entry of [the messages](messages.md).
 """
 
@@ -51,6 +51,10 @@ def _exit_codes() -> Iterator[str]:
     yield "| code | meaning |\n|---|---|"
     yield from (f"| {int(code)} | {meaning} |" for code, meaning in EXIT_CODES.items())
     yield ""
+    yield (
+        "Each command has its own listed below. Any may also end with 5 when stdout cannot be\n"
+        "written, as on a full disk, with 70 and with 130.\n"
+    )
 
 
 def _settings() -> Iterator[str]:
