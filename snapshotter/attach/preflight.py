@@ -61,10 +61,15 @@ _VOLATILE = (
 
 
 def examine(pid: int) -> Report:
-    """Check everything that a snapshot needs. Never attaches, never writes, never raises."""
+    """Check everything that a snapshot needs. Never attaches, never writes.
+
+    Raises only TooManyFilesError, which tells nothing of the process.
+    """
     checks: list[Check] = []
     try:
         checks.extend(_examine(pid))
+    except TooManyFilesError:
+        raise
     except SnapshotterError as error:
         checks.append(Check("process", _FAIL, error.message, error.hint))
     except PermissionError:
@@ -75,6 +80,7 @@ def examine(pid: int) -> Report:
             )
         )
     except OSError as error:
+        check_files(error)
         checks.append(Check("process", _FAIL, _unreadable(pid, error)))
     return Report(pid, tuple(checks))
 

@@ -164,10 +164,11 @@ def test_too_few_descriptors_are_no_end_for_doctor_and_ps(
 ) -> None:
     with spawn_source(IDLE, python=target_python) as live:
         for command in (f"doctor {live.pid}", "ps", f"dump --json {live.pid}"):
-            for files in range(6, 12):
+            for files in range(5, 12):
                 limited = f"ulimit -n {files}; exec {sys.executable} -m snapshotter {command}"
                 done = run("bash", "-c", limited, cwd=tmp_path)
                 told_of = done.stdout + done.stderr
+                assert done.returncode in {0, 4, 5}, told_of
                 assert "internal-error" not in told_of
                 assert f"Process {live.pid} ended" not in told_of
                 assert "the process has ended" not in told_of
