@@ -74,9 +74,18 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except UsageError as error:
+            error.message += self._where_from(ctx, error.message)
             if error.hint == UsageError.next_step:
                 error.hint = f"{ctx.command_path} --help"
             raise
+
+    def _where_from(self, ctx: click.Context, message: str) -> str:
+        from snapshotter.cli.params import where_from  # noqa: PLC0415 -- start-up
+
+        named = (
+            param for param in self.params if message.startswith(f"{max(param.opts, key=len)} ")
+        )
+        return "".join(where_from(ctx, param) for param in named)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples and the exit codes below the options."""

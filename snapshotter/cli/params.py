@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-__all__ = ["COUNT", "DIRECTORY", "DURATION", "FILE", "PID", "SIZE", "usage_error"]
+__all__ = ["COUNT", "DIRECTORY", "DURATION", "FILE", "PID", "SIZE", "usage_error", "where_from"]
 
 _LARGEST_PID = (1 << 31) - 1
 """What a pid_t holds, more than any machine gives out: such a number is a process not there."""
@@ -123,8 +123,12 @@ def _name(param: click.Parameter) -> str:
 
 
 def _where_from(error: click.ClickException) -> str:
-    """Tell that it stands in a settings file: nobody would look there for it."""
     if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
         return ""
-    source = error.ctx.get_parameter_source(error.param.name or "")
+    return where_from(error.ctx, error.param)
+
+
+def where_from(context: click.Context, param: click.Parameter) -> str:
+    """Tell that it stands in a settings file: nobody would look there for it."""
+    source = context.get_parameter_source(param.name or "")
     return " (from the settings file)" if source is click.ParameterSource.DEFAULT_MAP else ""

@@ -125,6 +125,27 @@ def test_a_wrong_value_names_the_file_it_is_from(snap: Snap, tmp_path: Path) -> 
     assert "(from the settings file)" in outcome.err
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'max-pause = "5s"',
+        'locals = "mine"',
+        'var = ["CACHE"]',
+        'values = "full"',
+        '[watch]\nevery = "10ms"',
+        '[watch]\nevery = "2s"\npatience = "5s"',
+    ],
+)
+def test_what_cannot_be_meant_names_the_file_it_is_from(
+    snap: Snap, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "snapshotter.toml").write_text(text)
+    first = snap("watch", "1").err.splitlines()[0]
+    assert first.endswith(" (from the settings file)")
+    (tmp_path / "snapshotter.toml").unlink()
+    assert "settings" not in snap("watch", "1", "--locals", "mine").err
+
+
 def test_the_command_line_wins(snap: Snap, tmp_path: Path) -> None:
     (tmp_path / "snapshotter.toml").write_text('[watch]\nevery = "10ms"\n')
     assert "not 10ms" in snap("watch", "1").err
