@@ -46,7 +46,7 @@ class Targets:
         found = tuple(dict.fromkeys((*self.pids, *self.matching())))
         if not found:
             raise NoSuchProcessError(
-                f"No Python process is there {self._words()}.", hint="snap ps lists them"
+                f"There is no Python process {self._words()}.", hint="snap ps lists them"
             )
         return found
 
