@@ -64,7 +64,7 @@ class WatchGiven(CaptureGiven):
         "snap watch 4121 --every 30s",
         "snap watch 4121 --every 5s --for 10m -o stall",
         "snap watch --tree 4100 --every 1m --keep 7d --max-size 2GB",
-        "snap watch 4121 --every 1s --count 60 | grep frozen",
+        "snap watch 4121 --every 1s --count 60 | grep 'frozen=[1-9]'",
     ),
     exits=(
         ExitCode.DONE,

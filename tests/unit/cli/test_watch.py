@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from snapshotter.analysis.diff import diff
 from snapshotter.cli import recordings, targets, watch
 from snapshotter.errors import (
     NoSuchProcessError,
@@ -16,11 +19,13 @@ from snapshotter.errors import (
 )
 from snapshotter.record import clock as clock_module
 from snapshotter.record.options import CaptureOptions
+from snapshotter.render.lines import snapshot_line
 from snapshotter.store import writer
 from snapshotter.store.names import recording_name
 from snapshotter.store.reader import load_recording
 from snapshotter.store.retention import FreeSpace
 from tests.support.recording import SECOND, FakeClock, FakeObserved, process_info
+from tests.support.samples import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +67,14 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 def info(directory: Path) -> dict[str, object]:
     found: dict[str, object] = json.loads((directory / "recording.json").read_text())
     return found
+
+
+def test_the_example_finds_the_lines_that_tell_of_frozen_threads() -> None:
+    (example,) = (each for each in watch.command.examples if "| grep " in each)
+    pattern = shlex.split(example.partition("| grep ")[2])[0]
+    first, *_, last = recording().snapshots
+    assert re.search(pattern, snapshot_line(last, diff(first, last)))
+    assert not re.search(pattern, snapshot_line(last, diff(last, last)))
 
 
 def test_a_recording_is_a_directory_with_a_file_for_each_snapshot(snap: Snap, bench: Bench) -> None:
