@@ -1,7 +1,7 @@
 """The catalogue of stacks that wait for work, which a reader of a dump wants out of the way.
 
 A pattern is a line such as ``selectors:*.select < socketserver:BaseServer.serve_forever``. Its
-steps are ``module:qualname`` globs, innermost first. The first step matches the innermost frame;
+steps are ``module:function`` globs, innermost first. The first step matches the innermost frame;
 ``<`` means "called directly by", ``<<`` "called, at any distance, by".
 
 ``Event.wait`` called by the application is not here on purpose: it may be the fault itself.
@@ -90,7 +90,7 @@ def parse_pattern(text: str, reason: str = "waits for work") -> IdlePattern:
         module, _, qualname = step.partition(":")
         is_call = module and qualname and not re.search(r"\s", step)
         if not is_call and step != "*":
-            sentence = f"An idle pattern has steps such as module:qualname, not {step!r}."
+            sentence = f"An idle pattern has steps such as module:function, not {step!r}."
             raise ValueError(sentence)
     return IdlePattern(text, reason)
 

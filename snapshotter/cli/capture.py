@@ -43,7 +43,7 @@ def capture_arguments[F: Callable[..., object]](*, patience_help: str) -> Callab
             metavar="WHICH",
             show_default=True,
             help="Whose locals to take: app (innermost frames of your own code), all, none, or "
-            "globs module:qualname:name, separated by commas.",
+            "globs module:function:name, separated by commas.",
         ),
         click.option(
             "--values",

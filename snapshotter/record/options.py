@@ -31,7 +31,7 @@ class WakeChoice(StrEnum):
 class CaptureOptions:
     """Options of one capture; all times in nanoseconds.
 
-    ``locals`` is ``app``, ``all``, ``none`` or comma-separated globs ``module:qualname:name``;
+    ``locals`` is ``app``, ``all``, ``none`` or comma-separated globs ``module:function:name``;
     ``variables`` are ``module:dotted.path``; ``wait_inside_ns`` keeps a request armed for longer
     than is safe for the target's signals, on request only; ``wake`` likewise arms one just before
     it wakes the main thread.

@@ -85,7 +85,7 @@ def test_idle_reason_takes_patterns_of_the_caller() -> None:
     "text", ["", "threading", "threading:", ":wait", "a:b < c", "a:b <<", "a:b<c:d e"]
 )
 def test_parse_pattern_refuses_what_cannot_be_meant(text: str) -> None:
-    with pytest.raises(ValueError, match="module:qualname"):
+    with pytest.raises(ValueError, match="module:function"):
         parse_pattern(text)
 
 
