@@ -14,8 +14,10 @@ from snapshotter.model import (
     GcState,
     Generation,
     Interpreter,
+    Kind,
     Local,
     SignalHandler,
+    Status,
     Task,
     TaskState,
     Value,
@@ -53,6 +55,8 @@ _MAX_GC_FIGURES = 16
 _MAX_NAME = 40
 _MOST_SCANNED = 16 << 20
 """Bytes of line tables, of which an honest reply needs some hundred thousand."""
+_LEFT_OUT = Value(Kind.UNKNOWN, "", Status.TRUNCATED)
+"""A value that was to be read, and nothing of it was."""
 _NOTES = {
     "time": NO_TIME,
     "moved": "the thread moved on",
@@ -107,6 +111,15 @@ class InsideView:
     def lacks_tasks(self) -> bool:
         """Whether asyncio tasks were left out, or something of them."""
         return any(is_about_tasks(sentence) for sentence in self.missing)
+
+    @property
+    def variables_left_out(self) -> tuple[str, ...]:
+        """Expressions of the variables that it had no time for."""
+        return tuple(
+            one.expression
+            for one in self.variables
+            if one.node is not None and self.values[one.node] == _LEFT_OUT
+        )
 
 
 def is_about_tasks(missing: str) -> bool:

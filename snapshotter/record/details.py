@@ -44,8 +44,11 @@ class DetailsSource:
         try:
             if self._reader is None:
                 self._reader = DetailsReader(self._runtime, self._codes)
-            wanted, others = self._threads(inside)
-            return self._reader.read(wanted, self._wanted(inside), learn_from=others), None
+            threads, others = self._threads(inside)
+            wanted = self._wanted(inside)
+            hides = self._options.values is not ValueLevel.FULL
+            learn_from = others if hides and (threads or wanted.variables) else ()
+            return self._reader.read(threads, wanted, learn_from=learn_from), None
         except UnsupportedPythonError as error:
             self._problem = error.message  # the build stays as it is
             return None, self._problem
@@ -55,7 +58,7 @@ class DetailsSource:
             return None, error.message
 
     def _threads(self, inside: InsideView | None) -> tuple[list[ThreadRef], list[ThreadRef]]:
-        """Return the threads to be read, and if there are some, those that are well known."""
+        """Return the threads to be read, and those that are well known."""
         told = inside.threads if inside else ()
         lacking = {thread.ident for thread in told if thread.lacks_locals}
         reached = {thread.ident for thread in told} - lacking
@@ -67,12 +70,11 @@ class DetailsSource:
                     others.append(thread)
                 elif thread.ident != carrier:
                     wanted.append(thread)
-        hides = self._options.values is not ValueLevel.FULL
-        return wanted, others if wanted and hides else []
+        return wanted, others
 
     def _wanted(self, inside: InsideView | None) -> Wanted:
         options = self._options
-        variables = () if inside else options.variables
+        variables = inside.variables_left_out if inside else options.variables
         return Wanted(
             selection=self.selection,
             level=options.values,

@@ -59,7 +59,6 @@ def merge(views: Views, names: Names) -> Snapshot:
     """Return the snapshot; ``names`` learns the thread names that the inside view tells."""
     threads = _threads(views, names)
     inside, details = views.inside, views.details
-    told = inside or details
     tasks, tasks_total = _tasks(views)
     missing = _missing(views, threads)
     return Snapshot(
@@ -73,7 +72,7 @@ def merge(views: Views, names: Names) -> Snapshot:
         interpreter=_interpreter(views),
         tasks=tasks,
         tasks_total=tasks_total,
-        variables=told.variables if told else (),
+        variables=_variables(views),
         tool=TOOL_VERSION,
     )
 
@@ -271,7 +270,7 @@ def _missing(views: Views, threads: tuple[Thread, ...]) -> tuple[str, ...]:
     if cut:
         frames = "frame" if cut == 1 else "frames"
         missing.append(f"locals of {cut} {frames} are not, or not all, there")
-    missing.extend(f"{one.expression}: {one.problem}" for one in _unread(views))
+    missing.extend(_unread(views))
     return tuple(missing)
 
 
@@ -304,9 +303,19 @@ def _tasks_left_out(details: OutsideDetails | None) -> Iterator[str]:
         yield f"the stacks of {left_out} asyncio tasks were left out"
 
 
-def _unread(views: Views) -> list[Variable]:
-    told = views.inside or views.details
-    return [one for one in told.variables if one.problem] if told else []
+def _variables(views: Views) -> tuple[Variable, ...]:
+    """Return those that the probe told, and from outside what it had no time for."""
+    found = views.details.variables if views.details else ()
+    if views.inside is None:
+        return found
+    fuller = {one.expression: one for one in found}
+    return tuple(fuller.get(one.expression, one) for one in views.inside.variables)
+
+
+def _unread(views: Views) -> Iterator[str]:
+    yield from (f"{one.expression}: {one.problem}" for one in _variables(views) if one.problem)
+    if views.inside is not None and views.details is None:
+        yield from (f"{one}: no time was left for it" for one in views.inside.variables_left_out)
 
 
 def _capture(views: Views, threads: tuple[Thread, ...], missing: tuple[str, ...]) -> Capture:

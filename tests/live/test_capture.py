@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from snapshotter.attach.compilers import PROBE_FILENAME
-from snapshotter.model import MainState, View
+from snapshotter.model import MainState, Status, View
 from snapshotter.outside.procfs import process_state, thread_ids
 from snapshotter.record.capture import Observer
 from snapshotter.record.options import CaptureOptions, CarrierChoice
@@ -388,3 +388,35 @@ while True:
                 assert thread.is_main or ("parked" in str(thread.frames)), thread
         # of carriers that had no turn there is one at the most
         assert len(thread_ids(target.pid)) <= 5
+
+
+def test_variables_that_the_probe_has_no_time_for_are_read_from_outside(target_python: str) -> None:
+    body = """
+first = [10, [20, 30]]
+second = {"key": 5}
+password = "hunter2"
+ready()
+steps()
+"""
+    options = CaptureOptions(
+        max_pause_ns=50_000,
+        patience_ns=PATIENT_NS,
+        locals="none",
+        variables=("__main__:first", "__main__:second.key", "__main__:password", "__main__:third"),
+    )
+    with (
+        program(body, python=target_python) as target,
+        Observer.open(target.pid, options) as observer,
+    ):
+        for _ in range(5):
+            snapshot = observer.capture()
+            assert is_inside(snapshot), snapshot.capture.missing
+            first, second, password, third = snapshot.variables
+            assert first.node is not None
+            assert snapshot.values[first.node].length == 2
+            assert second.node is not None
+            assert snapshot.values[second.node].value == 5
+            assert password.node is not None
+            assert snapshot.values[password.node].status is Status.REDACTED
+            assert third.problem == "nothing readable is called third"
+            assert snapshot.capture.missing == (f"__main__:third: {third.problem}",)
