@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from snapshotter.analysis.align import align_frames, align_locals
@@ -17,7 +18,7 @@ from snapshotter.analysis.changes import (
 )
 from snapshotter.analysis.seen import Seen
 from snapshotter.analysis.signatures import is_module_dunder
-from snapshotter.analysis.values import compare_values
+from snapshotter.analysis.values import Comparison
 from snapshotter.model import Kind, Origin, View
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class _Sides:
     before: tuple[Value, ...]
     after: tuple[Value, ...]
     views: tuple[View, View]
+    comparison: Comparison
 
     @property
     def are_mixed(self) -> bool:
@@ -56,19 +58,25 @@ class _Sides:
         before = None if was is None or was.node is None else Seen(self.before, was.node)
         after = None if now is None or now.node is None else Seen(self.after, now.node)
         if before is not None and after is not None:
-            return compare_values(before, after, across_views=self.are_mixed)
+            return self.comparison.differences(before.node, after.node)
         if self.are_mixed or (before is None and after is None):
             return (), 0
         change = Change.ADDED if before is None else Change.REMOVED
         return (ValueChange("", change, before, after),), 0
 
 
+def _sides(baseline: Snapshot, current: Snapshot, old: View, new: View) -> _Sides:
+    comparison = Comparison(baseline.values, current.values, across_views=old is not new)
+    return _Sides(baseline.values, current.values, (old, new), comparison)
+
+
 def local_changes(
     baseline: Snapshot, current: Snapshot, pairs: Iterable[tuple[Thread, Thread]]
 ) -> Iterator[LocalChange]:
     """Compare the locals of aligned frames; of two views what both read exactly."""
+    sides_of = cache(partial(_sides, baseline, current))
     for before, after in pairs:
-        sides = _Sides(baseline.values, current.values, (before.view, after.view))
+        sides = sides_of(before.view, after.view)
         for old, new in align_frames(before.frames, after.frames):
             if _comparable(old) and _comparable(new):
                 yield from _of_frame(sides, after, old, new)
@@ -93,7 +101,7 @@ def _of_frame(sides: _Sides, thread: Thread, old: Frame, new: Frame) -> Iterator
 
 def variable_changes(baseline: Snapshot, current: Snapshot) -> Iterator[VariableChange]:
     """Compare the variables that both sides were asked for."""
-    sides = _Sides(baseline.values, current.values, (_view_of(baseline), _view_of(current)))
+    sides = _sides(baseline, current, _view_of(baseline), _view_of(current))
     old = {variable.expression: variable for variable in baseline.variables}
     for variable in current.variables:
         if variable.expression in old:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snapshotter.analysis.changes import Change, ValueChange
+from snapshotter.analysis.labels import is_keyed, is_unseen, is_whole, members
+from snapshotter.analysis.seen import Seen
 from snapshotter.model import Kind, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Hashable, Iterator
 
-    from snapshotter.analysis.seen import Seen
-    from snapshotter.model import Item, Value
+    from snapshotter.analysis.labels import Member
+    from snapshotter.model import Value
 
-__all__ = ["compare_values"]
+__all__ = ["Comparison", "compare_values"]
 
 MAX_CHANGES = 12
 MAX_DEPTH = 6
 
-_UNORDERED = frozenset({Kind.SET})
 _SIMPLE = frozenset(
     {Kind.NONE, Kind.BOOL, Kind.INT, Kind.FLOAT, Kind.COMPLEX, Kind.STR, Kind.BYTES}
 )
@@ -44,11 +46,28 @@ _NO_IDENTITY = frozenset(
 )
 """Kinds whose objects the interpreter shares as it likes, so that identity says little."""
 
+type _Pair = tuple[int, int]
+"""A node of the table before, and one of the table after."""
+type _Found = tuple[tuple[ValueChange, ...], int]
+"""The differences that are told, and how many more there are."""
 
-def compare_values(
-    before: Seen, after: Seen, *, across_views: bool = False
-) -> tuple[tuple[ValueChange, ...], int]:
-    """Return the differences of two values, outermost first, and how many more there are.
+
+def compare_values(before: Seen, after: Seen, *, across_views: bool = False) -> _Found:
+    """Compare two values; see ``Comparison``, which is for many values of two tables."""
+    comparison = Comparison(before.values, after.values, across_views=across_views)
+    return comparison.differences(before.node, after.node)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What two values show: how they differ themselves, and which members belong together."""
+
+    own: tuple[ValueChange, ...]
+    members: tuple[tuple[str, _Pair], ...]
+
+
+class Comparison:
+    """Compares values of two tables; what many names lead to is looked at once for all of them.
 
     Only what was captured is compared: of the heads of two long containers the members that both
     show, of a redacted value its type and length. An equal value in another object is one
@@ -58,56 +77,119 @@ def compare_values(
     are compared, and only where both are exact. Whatever the views may describe differently, such
     as the attributes of an object that are there, tells nothing.
     """
-    comparison = _Comparison(across_views)
-    comparison.compare(before, after, "", 0)
-    if not comparison.found and _is_other_object(before.value, after.value):
-        return (ValueChange("", Change.REBOUND, before, after),), 0
-    found = comparison.found
-    return tuple(found[:MAX_CHANGES]), max(0, len(found) - MAX_CHANGES)
 
+    def __init__(
+        self, before: tuple[Value, ...], after: tuple[Value, ...], *, across_views: bool = False
+    ) -> None:
+        """Prepare to compare values of two tables."""
+        self._before = before
+        self._after = after
+        self._across_views = across_views
+        self._looks: dict[_Pair, _Look] = {}
+        self._depths: dict[_Pair, int] = {}
+        self._holders: dict[_Pair, set[_Pair]] = {}
+        self._differing: set[_Pair] = set()
+        self._known: dict[_Pair, _Found] = {}
 
-@dataclass(slots=True)
-class _Comparison:
-    """One walk through two values; pairs of nodes are compared once, so that cycles end."""
+    def differences(self, before: int, after: int) -> _Found:
+        """Return the differences of two values, outermost first, and how many more there are."""
+        pair = before, after
+        if pair not in self._known:
+            self._explore(pair)
+            self._known[pair] = self._told(pair)
+        return self._known[pair]
 
-    across_views: bool
-    found: list[ValueChange] = field(default_factory=list)
-    seen: set[tuple[int, int]] = field(default_factory=set)
+    def _explore(self, root: _Pair) -> None:
+        """Look at all pairs below, and find out which of them lead to a difference."""
+        queue = deque([(root, 0)])
+        while queue:
+            pair, depth = queue.popleft()
+            if depth >= self._depths.get(pair, MAX_DEPTH + 1):
+                continue
+            self._depths[pair] = depth
+            look = self._looks[pair] = self._looks.get(pair) or self._look(pair)
+            if look.own:
+                self._note_difference(pair)
+            for _, member in look.members:
+                self._holders.setdefault(member, set()).add(pair)
+                if member in self._differing:
+                    self._note_difference(pair)
+                queue.append((member, depth + 1))
 
-    def compare(self, before: Seen, after: Seen, path: str, depth: int) -> None:
-        pair = (before.node, after.node)
-        if pair in self.seen or depth > MAX_DEPTH:
-            return
-        self.seen.add(pair)
+    def _note_difference(self, pair: _Pair) -> None:
+        left = [pair]
+        while left:
+            each = left.pop()
+            if each not in self._differing:
+                self._differing.add(each)
+                left.extend(self._holders.get(each, ()))
+
+    def _told(self, root: _Pair) -> _Found:
+        found = list(self._changes_below(root)) if root in self._differing else []
+        before, after = Seen(self._before, root[0]), Seen(self._after, root[1])
+        if not found and _is_other_object(before.value, after.value):
+            return (ValueChange("", Change.REBOUND, before, after),), 0
+        return tuple(found[:MAX_CHANGES]), max(0, len(found) - MAX_CHANGES)
+
+    def _changes_below(self, root: _Pair) -> Iterator[ValueChange]:
+        """Yield each difference once, by its shortest path."""
+        queue = deque([(root, "", 0)])
+        met = {root}
+        while queue:
+            pair, path, depth = queue.popleft()
+            look = self._looks[pair]
+            for change in look.own:
+                yield ValueChange(path + change.path, change.change, change.before, change.after)
+            for step, member in look.members if depth < MAX_DEPTH else ():
+                if member in self._differing and member not in met:
+                    met.add(member)
+                    queue.append((member, path + step, depth + 1))
+
+    def _look(self, pair: _Pair) -> _Look:
+        before, after = Seen(self._before, pair[0]), Seen(self._after, pair[1])
         old, new = before.value, after.value
-        differs = _differs_exactly if self.across_views else _differs_itself
-        if differs(old, new):
-            self.found.append(ValueChange(path, Change.CHANGED, before, after))
-        if _same_type(old, new):
-            self._compare_members(before, after, path, depth)
+        differs = _differs_exactly if self._across_views else _differs_itself
+        own = [ValueChange("", Change.CHANGED, before, after)] if differs(old, new) else []
+        if not _same_type(old, new) or not (old.items or new.items):
+            return _Look(tuple(own), ())
+        sides = _Members(before, after, members(before), members(after))
+        if not self._across_views or old.kind in {Kind.DICT, Kind.SET}:
+            own.extend(_came_and_went(sides))
+        return _Look(tuple(own), tuple(_common(sides)))
 
-    def _compare_members(self, before: Seen, after: Seen, path: str, depth: int) -> None:
-        old, new = _members(before), _members(after)
-        unordered = before.value.kind in _UNORDERED
-        came_and_went = not self.across_views or before.value.kind in {Kind.DICT, Kind.SET}
-        for label, (step, node) in new.items():
-            known = old.get(label)
-            if known is not None:
-                self.compare(before.at(known[1]), after.at(node), path + step, depth + 1)
-            elif came_and_went and _is_whole(before) and (unordered or _is_keyed(after.value)):
-                change = ValueChange(path + step, Change.ADDED, None, after.at(node))
-                self.found.append(change)
-        if came_and_went and _is_whole(after) and (unordered or _is_keyed(before.value)):
-            self.found.extend(
-                ValueChange(path + step, Change.REMOVED, before.at(node), None)
-                for label, (step, node) in old.items()
-                if label not in new
-            )
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """Two values with their members by label."""
+
+    before: Seen
+    after: Seen
+    old: dict[Hashable, Member]
+    new: dict[Hashable, Member]
+
+
+def _came_and_went(sides: _Members) -> Iterator[ValueChange]:
+    before, after = sides.before, sides.after
+    if is_keyed(after.value) and is_whole(before):
+        for label, member in sides.new.items():
+            if label not in sides.old:
+                yield ValueChange(member[0], Change.ADDED, None, after.at(member[1]))
+    if is_keyed(before.value) and is_whole(after):
+        for label, member in sides.old.items():
+            if label not in sides.new:
+                yield ValueChange(member[0], Change.REMOVED, before.at(member[1]), None)
+
+
+def _common(sides: _Members) -> Iterator[tuple[str, _Pair]]:
+    for label, member in sides.new.items():
+        known = sides.old.get(label)
+        if known is not None:
+            yield member[0], (known[1], member[1])
 
 
 def _differs_itself(old: Value, new: Value) -> bool:
     """Tell whether two values differ apart from their members."""
-    if _is_unseen(old) or _is_unseen(new):
+    if is_unseen(old) or is_unseen(new):
         return False
     if not _same_type(old, new) or old.length != new.length:
         return True
@@ -133,11 +215,6 @@ def _differs_exactly(old: Value, new: Value) -> bool:
     return exact and old.kind in _SIMPLE and _scalar(old) != _scalar(new)
 
 
-def _is_unseen(value: Value) -> bool:
-    """Tell whether nothing is known of a value, as when no time was left for it."""
-    return value.kind is Kind.UNKNOWN and not value.type
-
-
 def _same_type(old: Value, new: Value) -> bool:
     """Compare types; one that a side does not know ("") is no difference."""
     known = bool(old.type and new.type)
@@ -153,55 +230,3 @@ def _scalar(value: Value) -> tuple[type, object]:
 def _is_other_object(old: Value, new: Value) -> bool:
     known = old.identity is not None and new.identity is not None
     return known and old.identity != new.identity and old.kind not in _NO_IDENTITY
-
-
-def _is_whole(seen: Seen) -> bool:
-    """Tell whether all members were captured, so that a member not there is really absent."""
-    value = seen.value
-    if value.status is not Status.OK:
-        return False
-    if value.length is not None and len(value.items) < value.length:
-        return False
-    # By what a member is found: there may have been no time for its key.
-    labels = (item.node if value.kind in _UNORDERED else item.key for item in value.items)
-    return not any(label is not None and _is_unseen(seen.values[label]) for label in labels)
-
-
-def _is_keyed(value: Value) -> bool:
-    """Tell whether members have names; of a sequence the length says what came and went."""
-    return any(item.name is not None or item.key is not None for item in value.items)
-
-
-def _members(seen: Seen) -> Mapping[Hashable, tuple[str, int]]:
-    """Map a label, the same on both sides, to the step of a path and the node of each member."""
-    return {label: (step, node) for label, step, node in _labelled(seen)}
-
-
-def _labelled(seen: Seen) -> Iterator[tuple[Hashable, str, int]]:
-    value = seen.value
-    for index, item in enumerate(value.items):
-        if item.name is not None:
-            step = f".{item.name}" if item.attribute else f"[{item.name!r}]"
-            yield (item.attribute, item.name), step, item.node
-        elif item.key is not None:
-            key = seen.values[item.key]
-            if _is_scalar(key):
-                yield (key.type, key.value), f"[{key.value!r}]", item.node
-        elif value.kind in _UNORDERED:
-            yield from _set_member(seen, item)
-        else:
-            yield index, f"[{index}]", item.node
-
-
-def _set_member(seen: Seen, item: Item) -> Iterator[tuple[Hashable, str, int]]:
-    member = seen.values[item.node]
-    if _is_scalar(member):
-        yield (member.type, member.value), f"{{{member.value!r}}}", item.node
-
-
-def _is_scalar(value: Value) -> bool:
-    return (
-        value.status is Status.OK
-        and not value.items
-        and (value.value is not None or value.kind is Kind.NONE)
-    )

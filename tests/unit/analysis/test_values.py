@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from snapshotter.analysis.changes import Change
+from snapshotter.analysis.labels import members
 from snapshotter.analysis.seen import Seen
-from snapshotter.analysis.values import MAX_CHANGES, compare_values
+from snapshotter.analysis.values import MAX_CHANGES, Comparison, compare_values
 from snapshotter.model import Item, Kind, Status, Value
 from tests.support.samples import Ref, Values
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def seen(value: object, *, identity: int | None = None, shown: int = 8) -> Seen:
@@ -34,7 +39,7 @@ def test_a_scalar_changes_by_value_and_type() -> None:
 def test_members_are_told_by_their_path() -> None:
     old, new = {"a": 1, "b": {"c": [1, 2]}, "gone": 0}, {"a": 1, "b": {"c": [1, 3]}, "new": 0}
     found = changes(seen(old), seen(new))
-    assert found == [("['b']['c'][1]", "changed"), ("['new']", "added"), ("['gone']", "removed")]
+    assert found == [("['new']", "added"), ("['gone']", "removed"), ("['b']['c'][1]", "changed")]
 
 
 def test_a_longer_list_is_one_difference_with_its_length() -> None:
@@ -98,6 +103,42 @@ def test_shared_values_do_not_explode() -> None:
         node = values.object("app.Node", left=Ref(node), right=Ref(node))
     both = Seen(tuple(values.nodes), node)
     assert changes(both, both) == []
+
+
+def test_a_value_far_along_one_path_and_near_on_another_is_compared() -> None:
+    def chain(number: int) -> Seen:
+        values = Values()
+        last = node = values.object("app.Node", value=Ref(values.object("app.Box", number=number)))
+        for _ in range(5):
+            node = values.object("app.Node", following=Ref(node))
+        root = values.object("app.Ring", first=Ref(node), last=Ref(last))
+        return Seen(tuple(values.nodes), root)
+
+    assert changes(chain(1), chain(1)) == []
+    assert changes(chain(1), chain(2)) == [(".last.value.number", "changed")]
+
+
+def test_what_many_values_share_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[int] = []
+
+    def counted(seen: Seen) -> object:
+        looked_at.append(seen.node)
+        return members(seen)
+
+    monkeypatch.setattr("snapshotter.analysis.values.members", counted)
+
+    def owners(number: int) -> tuple[tuple[Value, ...], list[int]]:
+        values = Values()
+        shared = values.add([[[number]], [[0]], [[0]]])
+        own = [values.object("app.Worker", pool=Ref(shared)) for _ in range(100)]
+        return tuple(values.nodes), own
+
+    (old, olds), (new, news) = owners(1), owners(2)
+    comparison = Comparison(old, new)
+    for pair in zip(olds, news, strict=True):
+        ((change,), more) = comparison.differences(*pair)
+        assert (change.path, more) == (".pool[0][0][0]", 0)
+    assert len(looked_at) == 2 * (100 + 7)
 
 
 def test_differences_are_bounded_and_counted() -> None:

@@ -1,0 +1,80 @@
+"""By what a member of a value is found again in another snapshot: its name, key or place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snapshotter.model import Kind, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+    from snapshotter.analysis.seen import Seen
+    from snapshotter.model import Item, Value
+
+__all__ = ["Member", "is_keyed", "is_unseen", "is_whole", "members"]
+
+_UNORDERED = frozenset({Kind.SET})
+
+type Member = tuple[str, int]
+"""The step of a path that leads to it, and its node."""
+type _Key = tuple[Hashable, str]
+"""What equals only the same key, and how that key reads."""
+
+
+def members(seen: Seen) -> dict[Hashable, Member]:
+    """Map the label of each member to it."""
+    return {label: (step, node) for label, step, node in _labelled(seen)}
+
+
+def is_whole(seen: Seen) -> bool:
+    """Tell whether all members were captured, so that a member not there is really absent."""
+    value = seen.value
+    if value.status is not Status.OK:
+        return False
+    if value.length is not None and len(value.items) < value.length:
+        return False
+    unordered = value.kind in _UNORDERED
+    keys = (item.node if unordered else item.key for item in value.items)
+    return not any(key is not None and is_unseen(seen.values[key]) for key in keys)
+
+
+def is_keyed(value: Value) -> bool:
+    """Tell whether members have names; of a sequence the length says what came and went."""
+    named = any(item.name is not None or item.key is not None for item in value.items)
+    return named or value.kind in _UNORDERED
+
+
+def is_unseen(value: Value) -> bool:
+    """Tell whether nothing is known of a value, as when no time was left for it."""
+    return value.kind is Kind.UNKNOWN and not value.type
+
+
+def _labelled(seen: Seen) -> Iterator[tuple[Hashable, str, int]]:
+    value = seen.value
+    for index, item in enumerate(value.items):
+        if item.name is not None:
+            step = f".{item.name}" if item.attribute else f"[{item.name!r}]"
+            yield (item.attribute, item.name), step, item.node
+        elif item.key is not None:
+            if key := _key(seen.at(item.key)):
+                yield key[0], f"[{key[1]}]", item.node
+        elif value.kind in _UNORDERED:
+            yield from _set_member(seen, item)
+        else:
+            yield index, f"[{index}]", item.node
+
+
+def _set_member(seen: Seen, item: Item) -> Iterator[tuple[Hashable, str, int]]:
+    if key := _key(seen.at(item.node)):
+        yield key[0], f"{{{key[1]}}}", item.node
+
+
+def _key(seen: Seen) -> _Key | None:
+    """Return what tells a key from all others; None for one that does not show that."""
+    value = seen.value
+    if value.status is not Status.OK or value.items:
+        return None
+    if value.value is None and value.kind is not Kind.NONE:
+        return None
+    return (value.type, value.value), repr(value.value)
