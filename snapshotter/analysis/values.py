@@ -191,11 +191,26 @@ def _differs_itself(old: Value, new: Value) -> bool:
     """Tell whether two values differ apart from their members."""
     if is_unseen(old) or is_unseen(new):
         return False
+    if Status.UNREADABLE in {old.status, new.status} or Kind.UNKNOWN in {old.kind, new.kind}:
+        return _other_type_name(old, new)
     if not _same_type(old, new) or old.length != new.length:
         return True
-    if Status.REDACTED in {old.status, new.status} or Status.UNREADABLE in {old.status, new.status}:
+    if Status.REDACTED in {old.status, new.status}:
         return False
-    return _scalar(old) != _scalar(new)
+    return not _may_be_equal(old, new)
+
+
+def _may_be_equal(old: Value, new: Value) -> bool:
+    """Compare what is shown; of texts that were cut, the heads that both sides have."""
+    first, second = old.value, new.value
+    if Status.TRUNCATED in {old.status, new.status}:
+        if isinstance(first, str) and isinstance(second, str):
+            return first.startswith(second) or second.startswith(first)
+        if isinstance(first, bytes) and isinstance(second, bytes):
+            return first.startswith(second) or second.startswith(first)
+        if first is None or second is None:
+            return True
+    return _scalar(old) == _scalar(new)
 
 
 def _differs_exactly(old: Value, new: Value) -> bool:
@@ -215,10 +230,13 @@ def _differs_exactly(old: Value, new: Value) -> bool:
     return exact and old.kind in _SIMPLE and _scalar(old) != _scalar(new)
 
 
+def _other_type_name(old: Value, new: Value) -> bool:
+    return bool(old.type and new.type) and old.type != new.type
+
+
 def _same_type(old: Value, new: Value) -> bool:
     """Compare types; one that a side does not know ("") is no difference."""
-    known = bool(old.type and new.type)
-    return old.kind is new.kind and (not known or old.type == new.type)
+    return old.kind is new.kind and not _other_type_name(old, new)
 
 
 def _scalar(value: Value) -> tuple[type, object]:

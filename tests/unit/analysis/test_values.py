@@ -165,6 +165,36 @@ def test_what_one_side_had_no_time_for_is_no_difference() -> None:
     assert changes(cut, known) == []
 
 
+def test_what_one_side_could_not_read_differs_by_its_type_only() -> None:
+    known = seen([1])
+    for unread in (
+        Value(Kind.OBJECT, "list", Status.UNREADABLE),
+        Value(Kind.OBJECT, "", Status.UNREADABLE),
+        Value(Kind.UNKNOWN, "list", Status.TRUNCATED),
+    ):
+        assert changes(known, seen(unread)) == []
+        assert changes(seen(unread), known) == []
+    other = Value(Kind.OBJECT, "app.Order", Status.UNREADABLE)
+    assert changes(known, seen(other)) == [("", "changed")]
+
+
+def test_a_secret_that_one_side_shows_is_no_difference() -> None:
+    hidden = seen(Value(Kind.UNKNOWN, "app.Secret", Status.REDACTED))
+    shown = seen(Value(Kind.OBJECT, "app.Secret"))
+    assert changes(hidden, shown) == changes(shown, hidden) == []
+
+
+def test_of_texts_that_were_cut_the_common_part_is_compared() -> None:
+    def head(shown: str | bytes | None) -> Seen:
+        kind = Kind.BYTES if isinstance(shown, bytes) else Kind.STR
+        return seen(Value(kind, kind.value, Status.TRUNCATED, 500, shown))
+
+    for short, long, other in (("ab", "abc", "bbc"), (b"ab", b"abc", b"bbc")):
+        assert changes(head(short), head(long)) == changes(head(long), head(short)) == []
+        assert changes(head(short), head(other)) == [("", "changed")]
+    assert changes(head(None), head("ab")) == []
+
+
 def test_a_key_that_there_was_no_time_for_may_be_any_key() -> None:
     def without(whole: Seen, key: object) -> Seen:
         cut = Value(Kind.UNKNOWN, "", Status.TRUNCATED)
