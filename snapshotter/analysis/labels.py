@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Member", "is_keyed", "is_unseen", "is_whole", "members"]
 
 _UNORDERED = frozenset({Kind.SET})
+_DEEPEST_KEY = 4
 
 type Member = tuple[str, int]
 """The step of a path that leads to it, and its node."""
@@ -22,9 +23,15 @@ type _Key = tuple[Hashable, str]
 """What equals only the same key, and how that key reads."""
 
 
-def members(seen: Seen) -> dict[Hashable, Member]:
-    """Map the label of each member to it."""
-    return {label: (step, node) for label, step, node in _labelled(seen)}
+def members(seen: Seen) -> dict[Hashable, Member | None]:
+    """Map the label of each member to it; to None where two members have one label.
+
+    Long names are cut, so that two of them may look alike: nobody knows which is which.
+    """
+    found: dict[Hashable, Member | None] = {}
+    for label, step, node in _labelled(seen):
+        found[label] = None if label in found else (step, node)
+    return found
 
 
 def is_whole(seen: Seen) -> bool:
@@ -36,7 +43,7 @@ def is_whole(seen: Seen) -> bool:
         return False
     unordered = value.kind in _UNORDERED
     keys = (item.node if unordered else item.key for item in value.items)
-    return not any(key is not None and is_unseen(seen.values[key]) for key in keys)
+    return not any(key is not None and _may_be_any_key(seen.at(key)) for key in keys)
 
 
 def is_keyed(value: Value) -> bool:
@@ -48,6 +55,11 @@ def is_keyed(value: Value) -> bool:
 def is_unseen(value: Value) -> bool:
     """Tell whether nothing is known of a value, as when no time was left for it."""
     return value.kind is Kind.UNKNOWN and not value.type
+
+
+def _may_be_any_key(key: Seen) -> bool:
+    """Tell whether there was no time for a key, or for a part of it."""
+    return is_unseen(key.value) or (key.value.kind is Kind.TUPLE and _key(key) is None)
 
 
 def _labelled(seen: Seen) -> Iterator[tuple[Hashable, str, int]]:
@@ -70,11 +82,29 @@ def _set_member(seen: Seen, item: Item) -> Iterator[tuple[Hashable, str, int]]:
         yield key[0], f"{{{key[1]}}}", item.node
 
 
-def _key(seen: Seen) -> _Key | None:
+def _key(seen: Seen, depth: int = 0) -> _Key | None:
     """Return what tells a key from all others; None for one that does not show that."""
     value = seen.value
-    if value.status is not Status.OK or value.items:
+    if value.status is not Status.OK:
         return None
-    if value.value is None and value.kind is not Kind.NONE:
+    if value.kind is Kind.TUPLE:
+        return None if depth >= _DEEPEST_KEY else _key_of_tuple(seen, depth)
+    # an enum member has its value as an attribute, its name tells it
+    if (value.items and value.kind is not Kind.ENUM) or (
+        value.value is None and value.kind is not Kind.NONE
+    ):
         return None
-    return (value.type, value.value), repr(value.value)
+    shown = repr(value.value)
+    return (value.type, shown if shown == "nan" else value.value), shown  # NaN is not itself
+
+
+def _key_of_tuple(seen: Seen, depth: int) -> _Key | None:
+    value = seen.value
+    if len(value.items) != value.length:
+        return None
+    parts = [_key(seen.at(item.node), depth + 1) for item in value.items]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    shown = ", ".join(text for _, text in known) + ("," if len(known) == 1 else "")
+    return (value.type, tuple(label for label, _ in known)), f"({shown})"

@@ -164,26 +164,26 @@ class _Members:
 
     before: Seen
     after: Seen
-    old: dict[Hashable, Member]
-    new: dict[Hashable, Member]
+    old: dict[Hashable, Member | None]
+    new: dict[Hashable, Member | None]
 
 
 def _came_and_went(sides: _Members) -> Iterator[ValueChange]:
     before, after = sides.before, sides.after
     if is_keyed(after.value) and is_whole(before):
         for label, member in sides.new.items():
-            if label not in sides.old:
+            if member is not None and label not in sides.old:
                 yield ValueChange(member[0], Change.ADDED, None, after.at(member[1]))
     if is_keyed(before.value) and is_whole(after):
         for label, member in sides.old.items():
-            if label not in sides.new:
+            if member is not None and label not in sides.new:
                 yield ValueChange(member[0], Change.REMOVED, before.at(member[1]), None)
 
 
 def _common(sides: _Members) -> Iterator[tuple[str, _Pair]]:
     for label, member in sides.new.items():
         known = sides.old.get(label)
-        if known is not None:
+        if known is not None and member is not None:
             yield member[0], (known[1], member[1])
 
 

@@ -209,6 +209,54 @@ def test_a_key_that_there_was_no_time_for_may_be_any_key() -> None:
     assert known == [("[3]", "added"), ("[1]", "removed")]
 
 
+def test_members_below_tuples_and_enums_are_found_again() -> None:
+    assert changes(seen({(1, "a"): 1}), seen({(1, "a"): 2})) == [("[(1, 'a')]", "changed")]
+    assert changes(seen({(1,)}), seen({(2,)})) == [("{(2,)}", "added"), ("{(1,)}", "removed")]
+    assert changes(seen({((1, 2), 3): 0}), seen({((1, 2), 3): 0})) == []
+
+    def by_colour(number: int) -> Seen:
+        own = Item(3, "_value_", attribute=True)
+        red = Value(Kind.ENUM, "app.Colour", value="RED", items=(own,))
+        whole = Value(Kind.DICT, "dict", length=1, items=(Item(1, key=2),))
+        one = Value(Kind.INT, "int", value=1)
+        return Seen((whole, Value(Kind.INT, "int", value=number), red, one), 0)
+
+    assert changes(by_colour(1), by_colour(2)) == [("['RED']", "changed")]
+
+
+def test_a_tuple_that_was_not_read_whole_may_be_any_key() -> None:
+    def keyed(*parts: Value) -> Seen:
+        items = tuple(Item(at) for at in range(2, 2 + len(parts)))
+        key = Value(Kind.TUPLE, "tuple", length=len(parts), items=items)
+        whole = Value(Kind.SET, "set", length=1, items=(Item(1),))
+        return Seen((whole, key, *parts), 0)
+
+    one, two = Value(Kind.INT, "int", value=1), Value(Kind.INT, "int", value=2)
+    unread = Value(Kind.UNKNOWN, "", Status.TRUNCATED)
+    assert changes(keyed(one, unread), keyed(one, two)) == []
+    assert changes(keyed(one, two), keyed(one, unread)) == []
+    inside_itself = Value(Kind.TUPLE, "tuple", length=1, items=(Item(1),))
+    ring = Seen((Value(Kind.SET, "set", length=1, items=(Item(1),)), inside_itself), 0)
+    assert changes(ring, ring) == []
+
+
+def test_a_key_that_is_no_number_stays_the_same_key() -> None:
+    assert changes(seen({float("nan")}), seen({float("nan")})) == []
+    assert changes(seen({float("nan"): 1}), seen({float("nan"): 1})) == []
+    assert changes(seen({(float("nan"),)}), seen({(float("nan"),)})) == []
+
+
+def test_names_that_were_cut_to_the_same_text_are_not_taken_for_each_other() -> None:
+    def rows(*numbers: int) -> Seen:
+        items = tuple(Item(1 + at, "x" * 120) for at in range(len(numbers)))
+        shown = (Value(Kind.INT, "int", value=number) for number in numbers)
+        return Seen((Value(Kind.DICT, "dict", length=len(items), items=items), *shown), 0)
+
+    assert changes(rows(1, 2), rows(2, 1)) == []
+    assert changes(rows(1, 2), rows(1)) == [("", "changed")]
+    assert changes(rows(1), rows(2)) == [(f"['{'x' * 120}']", "changed")]
+
+
 def test_numbers_tell_by_how_much_they_changed() -> None:
     def delta(before: object, after: object) -> float | None:
         ((change,), _) = compare_values(seen(before), seen(after))
