@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from snapshotter.model import Frame, Local, Snapshot, Thread
 
@@ -85,16 +85,28 @@ def align_threads(before: Iterable[Thread], after: Iterable[Thread]) -> AlignedT
     return AlignedThreads(tuple(pairs), tuple(removed), tuple(added))
 
 
-def align_frames(
-    before: Sequence[Frame], after: Sequence[Frame]
-) -> tuple[tuple[Frame, Frame], ...]:
-    """Pair the frames of two stacks (innermost first) outermost-first, while functions agree."""
+def align_frames(before: Thread, after: Thread) -> tuple[tuple[Frame, Frame], ...]:
+    """Pair the frames of a thread outermost-first, while functions agree.
+
+    Without its outermost frames nobody knows how deep a stack is, and so which call is which.
+    """
+    if not (_has_outermost(before) and _has_outermost(after)):
+        return ()
     pairs = []
-    for old, new in zip(reversed(before), reversed(after), strict=False):
-        if (old.filename, old.qualname) != (new.filename, new.qualname):
+    for old, new in zip(reversed(before.frames), reversed(after.frames), strict=False):
+        if _function(old) != _function(new):
             break
         pairs.append((old, new))
     return tuple(pairs)
+
+
+def _has_outermost(thread: Thread) -> bool:
+    return thread.complete or thread.lacks_innermost
+
+
+def _function(frame: Frame) -> tuple[str, str, int]:
+    """Tell functions apart that share a name, as lambdas do, or the two sides of a property."""
+    return frame.filename, frame.qualname, frame.first_lineno
 
 
 def align_locals(before: Frame, after: Frame) -> tuple[tuple[Local | None, Local | None], ...]:

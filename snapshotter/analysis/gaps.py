@@ -118,10 +118,16 @@ def _mixed_gaps(
 def _unread_gaps(
     baseline: Snapshot, current: Snapshot, pairs: Sequence[tuple[Thread, Thread]]
 ) -> Iterator[str]:
+    cut = sum(_lacks_outermost(old) or _lacks_outermost(new) for old, new in pairs)
+    if cut:
+        yield (
+            f"Locals of {_threads(cut)} were not compared: without the outermost frames it is not"
+            " known which call is which."
+        )
     threads = sum(
         any(
             _is_partly_unread(old, baseline) or _is_partly_unread(new, current)
-            for old, new in align_frames(before.frames, after.frames)
+            for old, new in align_frames(before, after)
         )
         for before, after in pairs
     )
@@ -130,6 +136,11 @@ def _unread_gaps(
             f"Locals of {_threads(threads)} were not all compared: some could not be read,"
             " or no time was left for them."
         )
+
+
+def _lacks_outermost(thread: Thread) -> bool:
+    has_locals = any(frame.locals for frame in thread.frames)
+    return has_locals and not thread.complete and not thread.lacks_innermost
 
 
 def _is_partly_unread(frame: Frame, snapshot: Snapshot) -> bool:

@@ -77,7 +77,7 @@ def local_changes(
     sides_of = cache(partial(_sides, baseline, current))
     for before, after in pairs:
         sides = sides_of(before.view, after.view)
-        for old, new in align_frames(before.frames, after.frames):
+        for old, new in align_frames(before, after):
             if _comparable(old) and _comparable(new):
                 yield from _of_frame(sides, after, old, new)
 
@@ -119,10 +119,7 @@ def mixed_threads(pairs: Iterable[tuple[Thread, Thread]]) -> int:
     """Count the threads whose locals were compared although two views had read them."""
     return sum(
         before.view is not after.view
-        and any(
-            _comparable(old) and _comparable(new)
-            for old, new in align_frames(before.frames, after.frames)
-        )
+        and any(_comparable(old) and _comparable(new) for old, new in align_frames(before, after))
         for before, after in pairs
     )
 

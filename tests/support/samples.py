@@ -238,11 +238,8 @@ def _threads(step: int, values: Values) -> tuple[Thread, ...]:
         Local("order_id", values.add(1042)),
     )  # fmt: skip
     bare = tuple(replace(each, locals=()) for each in (pool_get, handler))
-    moving = frame(
-        f"{APP}/orders/parse.py:{41 if step % 2 else 47}",
-        "tokens",
-        Local("position", values.add(step * 811)),
-    )
+    tokens = frame(f"{APP}/orders/parse.py:41", "tokens", Local("position", values.add(step * 811)))
+    moving = replace(tokens, lineno=41 if step % 2 else 47)
     append = frame(
         f"{APP}/orders/collect.py:22",
         "Collector.run",

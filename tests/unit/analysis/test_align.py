@@ -9,7 +9,7 @@ from snapshotter.analysis.align import (
     same_incarnation,
     same_thread,
 )
-from snapshotter.model import Local
+from snapshotter.model import Local, View
 from tests.support.samples import (
     APP,
     BOOTSTRAP,
@@ -78,11 +78,28 @@ def test_align_frames_goes_outermost_first_and_stops_where_functions_differ() ->
     outer = frame(f"{APP}/a.py:10", "outer")
     old = (frame(f"{APP}/a.py:1", "x"), frame(f"{APP}/a.py:5", "old"), outer, *BOOTSTRAP)
     new = (frame(f"{APP}/a.py:1", "x"), replace(outer, lineno=12), *BOOTSTRAP)
-    pairs = align_frames(old, new)
+    pairs = align_frames(replace(WORKER, frames=old), replace(WORKER, frames=new))
     assert [pair[0].qualname for pair in pairs] == [
         "Thread._bootstrap", "Thread._bootstrap_inner", "Thread.run", "outer",
     ]  # fmt: skip
     assert pairs[-1][1].lineno == 12
+
+
+def test_align_frames_tells_functions_of_one_name_apart() -> None:
+    getter = replace(frame(f"{APP}/a.py:10", "Order.total"), first_lineno=9)
+    setter = replace(frame(f"{APP}/a.py:14", "Order.total"), first_lineno=13)
+    old, new = (replace(WORKER, frames=(top, *BOOTSTRAP)) for top in (getter, setter))
+    assert [pair[0].qualname for pair in align_frames(old, new)] == [
+        "Thread._bootstrap", "Thread._bootstrap_inner", "Thread.run",
+    ]  # fmt: skip
+
+
+def test_align_frames_needs_the_outermost_frames() -> None:
+    cut = replace(WORKER, complete=False)
+    assert not align_frames(cut, cut)
+    assert not align_frames(WORKER, cut)
+    outer_part = replace(cut, view=View.OUTSIDE, outside=None)
+    assert align_frames(WORKER, outer_part)
 
 
 def test_align_locals_matches_names() -> None:

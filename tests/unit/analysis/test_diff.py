@@ -179,6 +179,18 @@ def test_locals_that_could_not_be_read_are_said_not_to_be_compared() -> None:
     assert not gaps(hidden, hidden)
 
 
+def test_locals_of_a_stack_without_its_outermost_frames_are_not_compared() -> None:
+    def at(depth: int) -> Snapshot:
+        calls = [frame(f"{APP}/a.py:9", "walk", Local("depth", at)) for at in range(3)]
+        values = tuple(Value(Kind.INT, "int", value=depth - at) for at in range(3))
+        whole = with_frames(snapshot(), *calls, values=values)
+        return replace(whole, threads=(replace(whole.threads[0], complete=False),))
+
+    found = diff(at(1_200), at(1_201))
+    assert not found.locals
+    assert any(each.startswith("Locals of 1 thread were not com") for each in found.not_compared)
+
+
 def with_frames(whole: Snapshot, *frames: Frame, values: tuple[Value, ...]) -> Snapshot:
     one = replace(whole.threads[2], frames=frames)
     return replace(whole, threads=(one,), values=values, variables=())
