@@ -59,6 +59,7 @@ def diff(
             not_compared=(TWO_INCARNATIONS,),
         )
     aligned = align_threads(baseline.threads, current.threads)
+    age_ns = current.monotonic_ns - baseline.monotonic_ns
     locals_ = tuple(local_changes(baseline, current, aligned.pairs))
     variables = tuple(variable_changes(baseline, current))
     return Diff(
@@ -66,7 +67,7 @@ def diff(
         current,
         elapsed,
         same_process=True,
-        threads=tuple(_thread_changes(aligned, baseline.captured_at_ns, dwells, tuple(catalogue))),
+        threads=tuple(_thread_changes(aligned, age_ns, dwells, tuple(catalogue))),
         locals=locals_,
         variables=variables,
         resizes=resizes(locals_, variables, elapsed),
@@ -99,7 +100,7 @@ def _interpreter(baseline: Snapshot, current: Snapshot, elapsed: Elapsed) -> tup
 
 def _thread_changes(
     aligned: AlignedThreads,
-    since_ns: int,
+    age_ns: int,
     dwells: Sequence[Dwell],
     catalogue: tuple[IdlePattern, ...],
 ) -> Iterator[ThreadChange]:
@@ -108,8 +109,8 @@ def _thread_changes(
     for before, after in aligned.pairs:
         run = by_thread.get(id(runs.find(after)))
         # A recording may know that it was elsewhere in between and came back.
-        was_away = run is not None and run.arrived and run.since_ns > since_ns
-        stops = None if run is None else _stops_since(since_ns, run)
+        was_away = run is not None and run.arrived and run.duration_ns < age_ns
+        stops = None if run is None else _stops_in(age_ns, run)
         yield ThreadChange(
             before,
             after,
@@ -127,9 +128,9 @@ def _thread_changes(
         yield ThreadChange(thread, None, Change.REMOVED, idle=idle)
 
 
-def _stops_since(since_ns: int, run: Dwell) -> int | None:
-    """Return how often a thread was stopped or continued since then; None if the run has not it."""
-    return run.counters.stops if run.counters is not None and run.since_ns == since_ns else None
+def _stops_in(age_ns: int, run: Dwell) -> int | None:
+    """Return how often a thread was stopped or continued in that time, if the run is that long."""
+    return run.counters.stops if run.counters is not None and run.duration_ns == age_ns else None
 
 
 def signature_shares(

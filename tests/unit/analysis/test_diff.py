@@ -310,6 +310,21 @@ def test_diff_knows_from_the_recording_that_a_thread_came_back() -> None:
     assert parser.movement is Movement.MOVED
 
 
+def test_a_wall_clock_that_is_set_back_moves_no_thread() -> None:
+    shots = list(recording(4).snapshots)
+    shots[0] = replace(shots[0], threads=shots[0].threads[:1])
+    for late in (2, 3):
+        wall_ns = shots[late].captured_at_ns - 3_600_000_000_000
+        shots[late] = replace(shots[late], captured_at_ns=wall_ns)
+    runs = dwell(shots)
+    for first in (1, 2):
+        found = diff(shots[first], shots[3], dwells=runs).threads
+        stuck = next(each for each in found if each.thread.name == "worker-7")
+        assert stuck.movement is Movement.FROZEN
+    gone = diff(shots[0], shots[3], dwells=runs).threads
+    assert next(each for each in gone if each.thread.name == "worker-7").change is Change.ADDED
+
+
 def test_diff_recordings_compares_the_last_snapshots_and_all_stacks() -> None:
     found = diff_recordings(recording(2), recording(4))
     assert found.last.current.monotonic_ns == recording(4).snapshots[-1].monotonic_ns
