@@ -13,6 +13,7 @@ from snapshotter.analysis.movement import (
     same_place,
     stopped_or_continued,
 )
+from snapshotter.analysis.tasks import has_all_tasks
 from snapshotter.model import Kind, Status, View
 
 if TYPE_CHECKING:
@@ -89,12 +90,9 @@ def _inside_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
         return
     if not (baseline.gc and current.gc):
         yield "The collector was not compared: not both snapshots have it."
-    capped = [
-        snapshot
-        for snapshot in (baseline, current)
-        if snapshot.tasks_total is not None and snapshot.tasks_total > len(snapshot.tasks)
-    ]
-    if capped:
+    if baseline.tasks_total is None or current.tasks_total is None:
+        yield "Tasks that came and went are not known: not both snapshots have them."
+    elif not (has_all_tasks(baseline) and has_all_tasks(current)):
         yield (
             "Tasks that came and went are not all known:"
             " there were more tasks than a snapshot holds."

@@ -10,25 +10,33 @@ from snapshotter.analysis.signatures import place_signature
 if TYPE_CHECKING:
     from snapshotter.model import Snapshot, Task
 
-__all__ = ["task_changes"]
+__all__ = ["has_all_tasks", "task_changes"]
 
 type _Key = tuple[int, int, str | None]
 
 
 def task_changes(baseline: Snapshot, current: Snapshot, *, elapsed: Elapsed) -> TaskChanges:
-    """Compare tasks by identity, loop and name (an address alone is soon used again)."""
+    """Compare tasks by identity, loop and name (an address alone is soon used again).
+
+    A task that is not in a snapshot came or went only if all tasks are in it.
+    """
     old = {_key(task): task for task in baseline.tasks}
     new = {_key(task): task for task in current.tasks}
-    added = (TaskChange(None, task, Change.ADDED) for key, task in new.items() if key not in old)
-    removed = (
-        TaskChange(task, None, Change.REMOVED) for key, task in old.items() if key not in new
-    )
+    came = (task for key, task in new.items() if key not in old and has_all_tasks(baseline))
+    added = (TaskChange(None, task, Change.ADDED) for task in came)
+    gone = (task for key, task in old.items() if key not in new and has_all_tasks(current))
+    removed = (TaskChange(task, None, Change.REMOVED) for task in gone)
     changed = (
         TaskChange(old[key], task, Change.CHANGED)
         for key, task in new.items()
         if key in old and _differ(old[key], task)
     )
     return TaskChanges(_total(baseline, current, elapsed), (*added, *removed, *changed))
+
+
+def has_all_tasks(snapshot: Snapshot) -> bool:
+    """Tell whether no task is missing in a snapshot."""
+    return snapshot.tasks_total is not None and snapshot.tasks_total <= len(snapshot.tasks)
 
 
 def _key(task: Task) -> _Key:

@@ -95,9 +95,22 @@ def test_diff_tells_changed_collector_settings() -> None:
 def test_diff_tells_tasks_that_changed() -> None:
     before, after = snapshot(0), snapshot(1)
     done = replace(after.tasks[0], state=TaskState.FINISHED)
-    tasks = diff(before, replace(after, tasks=(done, *after.tasks[2:]))).tasks
+    tasks = diff(before, replace(after, tasks=(done, *after.tasks[2:]), tasks_total=3)).tasks
     assert tasks is not None
     assert [each.change for each in tasks.changes] == [Change.REMOVED, Change.CHANGED]
+
+
+def test_tasks_that_one_side_may_only_lack_neither_came_nor_went() -> None:
+    whole, after = snapshot(0), snapshot(1)
+    for part, words in (
+        (replace(whole, tasks=(), tasks_total=None), "not both snapshots have them"),
+        (replace(whole, tasks=whole.tasks[:1]), "more tasks than a snapshot holds"),
+    ):
+        for first, second in ((part, after), (replace(after, process=part.process), part)):
+            found = diff(first, second)
+            assert found.tasks is not None
+            assert found.tasks.changes == ()
+            assert any(words in each for each in found.not_compared)
 
 
 def test_diff_of_a_snapshot_with_itself_finds_nothing() -> None:
