@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snapshotter.analysis.align import align_frames
-from snapshotter.analysis.locals import mixed_threads, mixed_variables
+from snapshotter.analysis.locals import mixed_threads, mixed_variables, torn_variables
 from snapshotter.analysis.movement import (
     Movement,
     SamePlace,
@@ -105,7 +105,7 @@ def _mixed_gaps(
     threads, variables = mixed_threads(pairs), mixed_variables(baseline, current)
     whose = [f"locals of {_threads(threads)}"] if threads else []
     if variables:
-        whose.append("1 variable" if variables == 1 else f"{variables:,} variables")
+        whose.append(_variables(variables))
     if whose:
         yield (
             "Seen from inside in one snapshot and from outside in the other, and so compared by"
@@ -134,6 +134,9 @@ def _unread_gaps(
             f"Locals of {_threads(threads)} were not all compared: some could not be read,"
             " or no time was left for them."
         )
+    if torn := torn_variables(baseline, current):
+        verb = "was" if torn == 1 else "were"
+        yield f"{_variables(torn)} {verb} not compared: no reading without a change meanwhile."
 
 
 def _lacks_outermost(thread: Thread) -> bool:
@@ -166,3 +169,7 @@ def _value_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
 
 def _threads(count: int) -> str:
     return "1 thread" if count == 1 else f"{count:,} threads"
+
+
+def _variables(count: int) -> str:
+    return "1 variable" if count == 1 else f"{count:,} variables"

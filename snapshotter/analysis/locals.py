@@ -20,6 +20,7 @@ from snapshotter.analysis.seen import Seen
 from snapshotter.analysis.signatures import is_module_dunder
 from snapshotter.analysis.values import Comparison
 from snapshotter.model import Kind, Origin, View
+from snapshotter.model.snapshot import TORN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +33,7 @@ __all__ = [
     "mixed_threads",
     "mixed_variables",
     "resizes",
+    "torn_variables",
     "variable_changes",
 ]
 
@@ -104,10 +106,23 @@ def variable_changes(baseline: Snapshot, current: Snapshot) -> Iterator[Variable
     sides = _sides(baseline, current, _view_of(baseline), _view_of(current))
     old = {variable.expression: variable for variable in baseline.variables}
     for variable in current.variables:
-        if variable.expression in old:
+        if variable.expression in old and not _is_torn(variable, old[variable.expression]):
             changes, more = sides.differences(old[variable.expression], variable)
             if changes:
                 yield VariableChange(variable.expression, changes, sides.views, more)
+
+
+def _is_torn(*sides: Variable) -> bool:
+    """Tell whether a variable that is there could not be read."""
+    return any(side.problem == TORN for side in sides)
+
+
+def torn_variables(baseline: Snapshot, current: Snapshot) -> int:
+    """Count the variables that were not compared for that reason."""
+    old = {variable.expression: variable for variable in baseline.variables}
+    return sum(
+        _is_torn(each, old[each.expression]) for each in current.variables if each.expression in old
+    )
 
 
 def _view_of(snapshot: Snapshot) -> View:

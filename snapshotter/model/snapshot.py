@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from snapshotter.model.values import Value
 
 __all__ = [
+    "TORN",
     "Capture",
     "Counters",
     "Frame",
@@ -31,6 +32,10 @@ __all__ = [
     "Variable",
     "View",
 ]
+
+
+TORN = "it changed each time that it was read"
+"""The problem of a variable that is there."""
 
 
 class View(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from snapshotter.model.snapshot import Local, Variable
+from snapshotter.model.snapshot import TORN, Local, Variable
 from snapshotter.model.values import Item, Kind, Status, Value
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Assembly:
         if seen.node is None:
             problem = seen.problem
             if self._is_last or problem:
-                problem = problem or "it changed each time that it was read"
+                problem = problem or TORN
                 self.variables[path] = Variable(expression, None, problem)
                 return True
             return False

@@ -20,7 +20,9 @@ from snapshotter.model import (
     Status,
     TaskState,
     Value,
+    Variable,
 )
+from snapshotter.model.snapshot import TORN
 from tests.support.samples import (
     APP,
     BUSY,
@@ -202,6 +204,20 @@ def test_locals_of_a_stack_without_its_outermost_frames_are_not_compared() -> No
     found = diff(at(1_200), at(1_201))
     assert not found.locals
     assert any(each.startswith("Locals of 1 thread were not com") for each in found.not_compared)
+
+
+def test_a_variable_that_one_side_could_not_read_neither_came_nor_went() -> None:
+    def at(problem: str | None) -> Snapshot:
+        variable = Variable("app:ROWS", None if problem else 0, problem)
+        values = (Value(Kind.INT, "int", value=3),)
+        return replace(snapshot(), threads=(), values=values, variables=(variable,))
+
+    for before, after in ((at(None), at(TORN)), (at(TORN), at(None))):
+        found = diff(before, after)
+        assert found.variables == ()
+        assert any(each.startswith("1 variable was not compared:") for each in found.not_compared)
+    ((gone,),) = [one.changes for one in diff(at(None), at("no module")).variables]
+    assert gone.change is Change.REMOVED
 
 
 def with_frames(whole: Snapshot, *frames: Frame, values: tuple[Value, ...]) -> Snapshot:
