@@ -310,9 +310,11 @@ class Diff:
         tasks = self.tasks is not None and bool(
             self.tasks.changes or (self.tasks.total and self.tasks.total.delta)
         )
+        garbage = any(each.uncollectable.delta for each in self.gc)
         return not (
             threads
             or figures
+            or garbage
             or shares
             or tasks
             or self.changed_locals

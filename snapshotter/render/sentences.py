@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snapshotter.analysis.changes import Change, Unit
-from snapshotter.analysis.movement import Movement
+from snapshotter.analysis.movement import Movement, SamePlace, same_place
 from snapshotter.analysis.signatures import is_console_script, place_signature
 from snapshotter.model import Origin
 from snapshotter.render.fit import clip, fold_left, names_of, place_of, sentence
@@ -118,14 +118,23 @@ def _two_processes(diff: Diff) -> str:
 
 
 def _nothing(diff: Diff) -> Text:
-    threads = plural(len(diff.threads), "thread")
-    places = "the same place" if len(diff.threads) == 1 else "the same places"
     compared = " that were compared" if diff.not_compared else ""
     return sentence(
         ("Nothing changed", GOOD),
-        f" in {duration(abs(diff.elapsed.ns))}: {threads} at {places}, and none of the locals,"
+        f" in {duration(abs(diff.elapsed.ns))}: {_at_their_places(diff)}none of the locals,"
         f" containers, tasks and figures{compared} is different.",
     )
+
+
+def _at_their_places(diff: Diff) -> str:
+    sides = [(each.before, each.after) for each in diff.threads]
+    known = sum(
+        old is not None and new is not None and same_place(old, new) is SamePlace.YES
+        for old, new in sides
+    )
+    if not known and diff.threads:
+        return ""
+    return f"{plural(known, 'thread')} at the same place{'' if known == 1 else 's'}, and "
 
 
 def stay_sentences(diff: Diff, *, cwd: str | None = None) -> Iterator[Text]:
@@ -282,7 +291,9 @@ def _from_to(change: ThreadChange, cwd: str | None) -> str:
     if change.before is None or change.after is None:
         return ""
     old, new = thread_place(change.before, cwd), thread_place(change.after, cwd)
-    return f" and is back: {new}" if old == new else f": {old} -> {new}"
+    if old != new:
+        return f": {old} -> {new}"
+    return f" and is back: {new}" if _is_back(change) else f" within {new}"
 
 
 def _locals(diff: Diff, cwd: str | None) -> Iterator[Text]:

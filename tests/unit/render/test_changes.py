@@ -9,7 +9,7 @@ from snapshotter.analysis.dwell import dwell
 from snapshotter.model import Kind, Snapshot, Thread, Value, Variable, View
 from snapshotter.render.diff import diff_view
 from snapshotter.render.dump import dump_view
-from tests.support.samples import Values, recording
+from tests.support.samples import STDLIB, Values, frame, recording
 from tests.unit.render.screens import rendered
 
 BEFORE, AFTER = recording(2).snapshots
@@ -55,6 +55,43 @@ def test_that_nothing_changed_is_said_after_who_is_stuck() -> None:
     assert "containers, tasks and figures is different" in output
     output = flat(rendered(diff_view(diff(replace(before, gc=None), after))))
     assert "containers, tasks and figures that were compared is different" in output
+
+
+def quiet(thread: Thread) -> tuple[Snapshot, Snapshot]:
+    """Two snapshots of one thread between which nothing happened."""
+    before = replace(BEFORE, threads=(thread,), variables=())
+    return before, replace(before, monotonic_ns=AFTER.monotonic_ns)
+
+
+def test_a_thread_whose_place_is_not_known_is_not_said_to_be_where_it_was() -> None:
+    part = replace(BEFORE.threads[1], complete=False, view=View.OUTSIDE, outside=None)
+    before, after = quiet(part)
+    output = flat(rendered(diff_view(diff(before, after))))
+    assert "Nothing changed in 30 s: none of the locals, containers, tasks" in output
+    assert "Of 1 thread the place was not compared" in output
+
+
+def test_something_changed_where_objects_could_not_be_collected() -> None:
+    before, after = quiet(BEFORE.threads[1])
+    assert "Nothing changed" in rendered(diff_view(diff(before, after)))
+    assert after.gc is not None
+    oldest = after.gc.generations[-1]
+    oldest = replace(oldest, uncollectable=oldest.uncollectable + 1)
+    gc = replace(after.gc, generations=(*after.gc.generations[:-1], oldest))
+    output = flat(rendered(diff_view(diff(before, replace(after, gc=gc)))))
+    assert "Nothing changed" not in output
+    assert "1 object more could not be collected." in output
+
+
+def test_a_thread_that_moved_by_a_line_of_the_library_is_not_said_to_be_back() -> None:
+    own = frame("/srv/orders/app.py:10", "work")
+    waits = frame(f"{STDLIB}/threading.py:373", "Condition.wait")
+    worker = replace(BEFORE.threads[1], frames=(waits, own), outside=None)
+    before, _ = quiet(worker)
+    _, after = quiet(replace(worker, frames=(replace(waits, lineno=377), own)))
+    output = flat(rendered(diff_view(diff(before, after))))
+    assert "worker-7 moved within app.py:10 work (in Condition.wait)" in output
+    assert "is back" not in output
 
 
 def test_changed_locals_are_named() -> None:
