@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from snapshotter.analysis.seen import Seen
     from snapshotter.model import Item, Value
 
-__all__ = ["Member", "is_keyed", "is_unseen", "is_whole", "members"]
+__all__ = [
+    "Member",
+    "is_attribute",
+    "is_keyed",
+    "is_unseen",
+    "is_whole",
+    "may_lack_attributes",
+    "members",
+]
 
 _UNORDERED = frozenset({Kind.SET})
 _DEEPEST_KEY = 4
@@ -44,6 +52,16 @@ def is_whole(seen: Seen) -> bool:
     unordered = value.kind in _UNORDERED
     keys = (item.node if unordered else item.key for item in value.items)
     return not any(key is not None and _may_be_any_key(seen.at(key)) for key in keys)
+
+
+def may_lack_attributes(value: Value) -> bool:
+    """Tell whether attributes may have been left out: deep in others, only plain objects say so."""
+    return value.kind is not Kind.OBJECT and not any(item.attribute for item in value.items)
+
+
+def is_attribute(member: Member) -> bool:
+    """Tell an attribute from a key or an element."""
+    return member[0].startswith(".")
 
 
 def is_keyed(value: Value) -> bool:

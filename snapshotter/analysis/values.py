@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snapshotter.analysis.changes import Change, ValueChange
-from snapshotter.analysis.labels import is_keyed, is_unseen, is_whole, members
+from snapshotter.analysis.labels import (
+    is_attribute,
+    is_keyed,
+    is_unseen,
+    is_whole,
+    may_lack_attributes,
+    members,
+)
 from snapshotter.analysis.seen import Seen
 from snapshotter.model import Kind, Status
 
@@ -154,7 +161,7 @@ class Comparison:
             return _Look(tuple(own), ())
         sides = _Members(before, after, members(before), members(after))
         if not self._across_views or old.kind in {Kind.DICT, Kind.SET}:
-            own.extend(_came_and_went(sides))
+            own.extend(_came_and_went(sides, attributes=not self._across_views))
         return _Look(tuple(own), tuple(_common(sides)))
 
 
@@ -168,16 +175,27 @@ class _Members:
     new: dict[Hashable, Member | None]
 
 
-def _came_and_went(sides: _Members) -> Iterator[ValueChange]:
+def _came_and_went(sides: _Members, *, attributes: bool) -> Iterator[ValueChange]:
     before, after = sides.before, sides.after
     if is_keyed(after.value) and is_whole(before):
-        for label, member in sides.new.items():
-            if member is not None and label not in sides.old:
-                yield ValueChange(member[0], Change.ADDED, None, after.at(member[1]))
+        told = attributes and not may_lack_attributes(before.value)
+        for step, node in _missing_in(sides.old, sides.new, attributes=told):
+            yield ValueChange(step, Change.ADDED, None, after.at(node))
     if is_keyed(before.value) and is_whole(after):
-        for label, member in sides.old.items():
-            if member is not None and label not in sides.new:
-                yield ValueChange(member[0], Change.REMOVED, before.at(member[1]), None)
+        told = attributes and not may_lack_attributes(after.value)
+        for step, node in _missing_in(sides.new, sides.old, attributes=told):
+            yield ValueChange(step, Change.REMOVED, before.at(node), None)
+
+
+def _missing_in(
+    known: dict[Hashable, Member | None],
+    others: dict[Hashable, Member | None],
+    *,
+    attributes: bool,
+) -> Iterator[Member]:
+    for label, member in others.items():
+        if member is not None and label not in known and (attributes or not is_attribute(member)):
+            yield member
 
 
 def _common(sides: _Members) -> Iterator[tuple[str, _Pair]]:

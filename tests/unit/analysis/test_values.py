@@ -224,6 +224,31 @@ def test_members_below_tuples_and_enums_are_found_again() -> None:
     assert changes(by_colour(1), by_colour(2)) == [("['RED']", "changed")]
 
 
+def test_attributes_that_were_left_out_deep_in_another_value_are_no_change() -> None:
+    def member(kind: Kind, *, deep: bool) -> Seen:
+        items = () if deep else (Item(1, "_value_", attribute=True),)
+        own = Value(kind, "app.Colour", value="RED" if kind is Kind.ENUM else None, items=items)
+        return Seen((own, Value(Kind.INT, "int", value=1)), 0)
+
+    for kind in (Kind.ENUM, Kind.EXCEPTION):
+        near, far = member(kind, deep=False), member(kind, deep=True)
+        assert changes(near, far) == changes(far, near) == []
+    near, far = member(Kind.OBJECT, deep=False), member(Kind.OBJECT, deep=True)
+    assert changes(far, near) == [("._value_", "added")]
+
+
+def test_attributes_of_a_dict_that_one_view_lacks_are_no_change() -> None:
+    def rows(*items: Item) -> Seen:
+        return Seen(
+            (Value(Kind.DICT, "app.Rows", length=0, items=items), Value(Kind.INT, "int")), 0
+        )
+
+    bare = rows(Item(1, "a", attribute=True))
+    more = rows(Item(1, "a", attribute=True), Item(1, "b", attribute=True))
+    assert changes(bare, more) == [(".b", "added")]
+    assert compare_values(bare, more, across_views=True) == ((), 0)
+
+
 def test_a_tuple_that_was_not_read_whole_may_be_any_key() -> None:
     def keyed(*parts: Value) -> Seen:
         items = tuple(Item(at) for at in range(2, 2 + len(parts)))
