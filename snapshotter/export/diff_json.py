@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from snapshotter.analysis.changes import Diff, ThreadChange
@@ -24,7 +23,9 @@ __all__ = ["DIFF_SCHEMA", "RECORDING_DIFF_SCHEMA", "diff_dict"]
 DIFF_SCHEMA = "snapshotter.diff/1"
 RECORDING_DIFF_SCHEMA = "snapshotter.recording-diff/1"
 
-_VALUES_IN_ONE_CHANGE = 1_000
+_MOST_VALUES_EACH = 1_000
+_MOST_VALUES = 200_000
+"""Of all changes together: what many names lead to stands in each of them anew."""
 
 
 def diff_dict(diff: Diff | RecordingDiff) -> dict[str, Any]:
@@ -35,28 +36,36 @@ def diff_dict(diff: Diff | RecordingDiff) -> dict[str, Any]:
     (``delta``, ``rate_per_s``, …) stands beside them.
     """
     schema = DIFF_SCHEMA if isinstance(diff, Diff) else RECORDING_DIFF_SCHEMA
-    return {"schema": schema, **_record(diff)}
+    told = _values_told(diff if isinstance(diff, Diff) else diff.last)
+    each = min(_MOST_VALUES_EACH, _MOST_VALUES // max(told, 1))
+    return {"schema": schema, **_record(diff, each)}
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  any field of any record
+def _values_told(diff: Diff) -> int:
+    changes = [one.changes for one in diff.locals] + [one.changes for one in diff.variables]
+    return 2 * sum(map(len, changes)) + len(diff.resizes)
+
+
+def _plain(value: Any, most: int) -> Any:  # noqa: ANN401  any field of any record
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, bool | int | float | str | bytes | None):
         return scalar(value)
-    if isinstance(value, PurePath):
-        return str(value)
     if isinstance(value, tuple | list | frozenset):
-        return [_plain(each) for each in value]
+        return [_plain(each, most) for each in value]
+    if bounded := _BOUNDED.get(type(value)):
+        return bounded(value, most)
     if special := _SPECIAL.get(type(value)):
         return special(value)
     if is_dataclass(value):
-        return _record(value)
+        return _record(value, most)
     raise TypeError(f"a diff holds {type(value).__name__}, which has no JSON shape")
 
 
-def _record(record: Any) -> dict[str, Any]:  # noqa: ANN401  any dataclass
-    named = {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
-    return named | {name: _plain(value) for name, value in _computed(record)}
+def _record(record: Any, most: int) -> dict[str, Any]:  # noqa: ANN401  any dataclass
+    """Return a record; of each value in it no more than ``most`` nodes."""
+    named = {field.name: _plain(getattr(record, field.name), most) for field in fields(record)}
+    return named | {name: _plain(value, most) for name, value in _computed(record)}
 
 
 def _computed(record: Any) -> Iterable[tuple[str, object]]:  # noqa: ANN401  any dataclass
@@ -81,7 +90,7 @@ def _snapshot(snapshot: Snapshot) -> dict[str, Any]:
 def _recording(recording: Recording) -> dict[str, Any]:
     snapshots = recording.snapshots
     return {
-        "directory": _plain(recording.directory),
+        "directory": None if recording.directory is None else str(recording.directory),
         "snapshots": len(snapshots),
         "first": _snapshot(snapshots[0]) if snapshots else None,
         "last": _snapshot(snapshots[-1]) if snapshots else None,
@@ -105,8 +114,8 @@ def _thread_with_stack(thread: Thread | None) -> dict[str, Any] | None:
     return _thread(thread) | {"frames": [place_dict(frame) for frame in thread.frames]}
 
 
-def _thread_change(change: ThreadChange) -> dict[str, Any]:
-    return _record(change) | {
+def _thread_change(change: ThreadChange, most: int) -> dict[str, Any]:
+    return _record(change, most) | {
         "before": _thread_with_stack(change.before),
         "after": _thread_with_stack(change.after),
     }
@@ -122,16 +131,15 @@ def _task(task: Task) -> dict[str, Any]:
     }
 
 
-def _seen(seen: Seen) -> dict[str, Any]:
-    return ValueTrees(seen.values, max_values=_VALUES_IN_ONE_CHANGE).tree(seen.node)
+def _seen(seen: Seen, most: int) -> dict[str, Any]:
+    return ValueTrees(seen.values, max_values=most).tree(seen.node)
 
 
+_BOUNDED: Mapping[type, Callable[[Any, int], Any]] = {Seen: _seen, ThreadChange: _thread_change}
 _SPECIAL: Mapping[type, Callable[[Any], Any]] = {
     Frame: place_dict,
     Recording: _recording,
-    Seen: _seen,
     Snapshot: _snapshot,
     Task: _task,
     Thread: _thread,
-    ThreadChange: _thread_change,
 }

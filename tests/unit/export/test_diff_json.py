@@ -78,6 +78,25 @@ def test_grown_local_is_told_with_its_values() -> None:
     assert document["threads"][0]["after"]["frames"][0]["code"] == "app"
 
 
+def test_what_many_changes_share_is_not_written_out_for_each() -> None:
+    def side(length: int) -> Snapshot:
+        whole = busy_snapshot(threads=400, depth=1, locals_each=1)
+        shared = Value(Kind.LIST, "list", length=900, items=tuple(Item(1) for _ in range(900)))
+        own = Value(Kind.LIST, "list", length=length, items=(Item(0),) * length)
+        threads = tuple(
+            replace(each, frames=(replace(each.frames[0], locals=(Local("rows", 2 + at),)),))
+            for at, each in enumerate(whole.threads)
+        )
+        values = (shared, Value(Kind.INT, "int", value=7), *[own] * 400)
+        return replace(whole, threads=threads, values=values)
+
+    document = diff_dict(diff(side(1), side(2)))
+    assert len(document["locals"]) == 400
+    assert all(one["changes"][0]["length_delta"] == 1 for one in document["locals"])
+    assert document["locals"][0]["changes"][0]["after"]["items"][0]["elided"]
+    assert len(dumps(document)) < 50_000_000
+
+
 def test_snapshots_are_only_named() -> None:
     document = validated(diff_dict(diff(tiny_snapshot(), tiny_snapshot(after_s=30))))
 
