@@ -139,7 +139,10 @@ class Comparison:
         return tuple(found[:MAX_CHANGES]), max(0, len(found) - MAX_CHANGES)
 
     def _changes_below(self, root: _Pair) -> Iterator[ValueChange]:
-        """Yield each difference once, by its shortest path."""
+        """Yield each difference of an object once, by its shortest path.
+
+        The interpreter shares numbers and texts as it likes: those are told wherever they stand.
+        """
         queue = deque([(root, "", 0)])
         met = {root}
         while queue:
@@ -149,8 +152,13 @@ class Comparison:
                 yield ValueChange(path + change.path, change.change, change.before, change.after)
             for step, member in look.members if depth < MAX_DEPTH else ():
                 if member in self._differing and member not in met:
-                    met.add(member)
+                    if self._are_objects(member):
+                        met.add(member)
                     queue.append((member, path + step, depth + 1))
+
+    def _are_objects(self, pair: _Pair) -> bool:
+        kinds = {self._before[pair[0]].kind, self._after[pair[1]].kind}
+        return kinds.isdisjoint(_NO_IDENTITY)
 
     def _look(self, pair: _Pair) -> _Look:
         before, after = Seen(self._before, pair[0]), Seen(self._after, pair[1])

@@ -118,6 +118,14 @@ def test_a_value_far_along_one_path_and_near_on_another_is_compared() -> None:
     assert changes(chain(1), chain(2)) == [(".last.value.number", "changed")]
 
 
+def test_a_number_that_the_interpreter_shares_is_told_wherever_it_stands() -> None:
+    def twice(number: int) -> Seen:
+        whole = Value(Kind.LIST, "list", length=2, items=(Item(1), Item(1)))
+        return Seen((whole, Value(Kind.INT, "int", value=number, identity=number)), 0)
+
+    assert changes(twice(1), twice(2)) == [("[0]", "changed"), ("[1]", "changed")]
+
+
 def test_what_many_values_share_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[int] = []
 
