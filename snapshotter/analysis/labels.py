@@ -76,8 +76,13 @@ def is_unseen(value: Value) -> bool:
 
 
 def _may_be_any_key(key: Seen) -> bool:
-    """Tell whether there was no time for a key, or for a part of it."""
-    return is_unseen(key.value) or (key.value.kind is Kind.TUPLE and _key(key) is None)
+    """Tell whether the other side may show a key that this one hides, or has not whole."""
+    value = key.value
+    if value.status is Status.UNREADABLE:
+        return True
+    if value.kind is Kind.OBJECT or _key(key) is not None:
+        return False
+    return value.status is not Status.OK or value.kind is Kind.TUPLE
 
 
 def _labelled(seen: Seen) -> Iterator[tuple[Hashable, str, int]]:

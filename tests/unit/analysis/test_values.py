@@ -232,6 +232,23 @@ def test_members_below_tuples_and_enums_are_found_again() -> None:
     assert changes(by_colour(1), by_colour(2)) == [("['RED']", "changed")]
 
 
+def test_a_key_that_is_hidden_may_be_any_key() -> None:
+    def holding(*keys: Value) -> Seen:
+        items = tuple(Item(1 + at) for at in range(len(keys)))
+        return Seen((Value(Kind.SET, "set", length=len(keys), items=items), *keys), 0)
+
+    shown = Value(Kind.STR, "str", length=3, value="abc")
+    other = Value(Kind.OBJECT, "app.Order", Status.TRUNCATED)
+    for hidden in (
+        Value(Kind.STR, "str", Status.REDACTED, 3),
+        Value(Kind.STR, "str", Status.TRUNCATED, 3, "ab"),
+        Value(Kind.OBJECT, "str", Status.UNREADABLE),
+    ):
+        assert changes(holding(hidden), holding(shown)) == []
+        assert changes(holding(shown), holding(hidden)) == []
+    assert changes(holding(other), holding(other, shown))[1:] == [("{'abc'}", "added")]
+
+
 def test_attributes_that_were_left_out_deep_in_another_value_are_no_change() -> None:
     def member(kind: Kind, *, deep: bool) -> Seen:
         items = () if deep else (Item(1, "_value_", attribute=True),)
