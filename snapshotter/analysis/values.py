@@ -136,7 +136,7 @@ class Comparison:
         before, after = Seen(self._before, root[0]), Seen(self._after, root[1])
         if not found and _is_other_object(before.value, after.value):
             return (ValueChange("", Change.REBOUND, before, after),), 0
-        return tuple(found[:MAX_CHANGES]), max(0, len(found) - MAX_CHANGES)
+        return _most_telling(found), max(0, len(found) - MAX_CHANGES)
 
     def _changes_below(self, root: _Pair) -> Iterator[ValueChange]:
         """Yield each difference of an object once, by its shortest path.
@@ -171,6 +171,12 @@ class Comparison:
         if not self._across_views or old.kind in {Kind.DICT, Kind.SET}:
             own.extend(_came_and_went(sides, attributes=not self._across_views))
         return _Look(tuple(own), tuple(_common(sides)))
+
+
+def _most_telling(found: list[ValueChange]) -> tuple[ValueChange, ...]:
+    """Choose those that are told, in their order; that something grew is left out last."""
+    by_worth = sorted(range(len(found)), key=lambda at: not found[at].length_delta)
+    return tuple(found[at] for at in sorted(by_worth[:MAX_CHANGES]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,16 @@ def test_differences_are_bounded_and_counted() -> None:
     assert (len(found), more) == (MAX_CHANGES, 30 - MAX_CHANGES)
 
 
+def test_growth_is_told_beside_more_differences_than_are_shown() -> None:
+    def busy(step: int) -> Seen:
+        counts = {f"n{at}": step for at in range(20)}
+        return seen({**counts, "rows": [0] * step}, shown=30)
+
+    found, more = compare_values(busy(1), busy(2))
+    assert (len(found), more) == (MAX_CHANGES, 21 - MAX_CHANGES)
+    assert (found[-1].path, found[-1].length_delta) == ("['rows']", 1)
+
+
 def test_a_type_that_one_side_does_not_know_is_no_difference() -> None:
     table = (Value(Kind.NONE, "NoneType"), Value(Kind.NONE, ""), Value(Kind.INT, "", value=3))
     assert changes(Seen(table, 0), Seen(table, 1)) == []
