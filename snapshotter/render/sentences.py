@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from snapshotter.analysis.changes import Diff, Figure, Resize, ThreadChange
+    from snapshotter.analysis.changes import Diff, Figure, LocalChange, Resize, ThreadChange
     from snapshotter.model import Frame, Thread
 
 __all__ = ["change_sentences", "place_words", "stay_sentences", "thread_place"]
@@ -298,8 +298,8 @@ def _from_to(change: ThreadChange, cwd: str | None) -> str:
 
 def _locals(diff: Diff, cwd: str | None) -> Iterator[Text]:
     changed = diff.changed_locals
-    told = sum(each.frame is not None for each in diff.resizes)
-    if len(changed) <= told:
+    told = {each.after.node for each in diff.resizes[:MAX_RESIZES]}
+    if all(_is_told(each, told) for each in changed):
         return
     number = plural(len(changed), "local")
     if len(changed) == 1:
@@ -310,3 +310,13 @@ def _locals(diff: Diff, cwd: str | None) -> Iterator[Text]:
     frames = plural(len({(id(each.thread), id(each.frame)) for each in changed}), "frame")
     names = [clip(sanitize(name), _MAX_NAME) for name in dict.fromkeys(c.name for c in changed)]
     yield sentence(f"{number} changed in {frames}: {names_of(names)}")
+
+
+def _is_told(local: LocalChange, resized: set[int]) -> bool:
+    """Tell whether a local differs only in and below containers that are told to have grown."""
+    grown = [
+        each.path
+        for each in local.changes
+        if each.length_delta and each.after is not None and each.after.node in resized
+    ]
+    return all(each.path.startswith(tuple(grown)) for each in local.changes)

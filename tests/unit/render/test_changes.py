@@ -6,10 +6,10 @@ import pytest
 
 from snapshotter.analysis.diff import diff
 from snapshotter.analysis.dwell import dwell
-from snapshotter.model import Kind, Snapshot, Thread, Value, Variable, View
+from snapshotter.model import Kind, Local, Snapshot, Thread, Value, Variable, View
 from snapshotter.render.diff import diff_view
 from snapshotter.render.dump import dump_view
-from tests.support.samples import STDLIB, Values, frame, recording
+from tests.support.samples import STDLIB, Ref, Values, frame, recording
 from tests.unit.render.screens import rendered
 
 BEFORE, AFTER = recording(2).snapshots
@@ -103,6 +103,26 @@ def test_changed_locals_are_named() -> None:
     )
     output = flat(rendered(diff_view(diff(before, after))))
     assert "1 local changed: position in orders/parse.py:41 tokens" in output
+
+
+def test_a_changed_local_is_named_beside_one_that_grew_twice() -> None:
+    def at(whole: Snapshot, step: int, number: int) -> Snapshot:
+        values = Values()
+        owner = values.object(
+            "app.Owner",
+            first=Ref(values.add([0] * step, identity=1)),
+            second=Ref(values.add([0] * step, identity=2)),
+        )
+        own = frame("/srv/orders/app.py:10", "work", Local("self", owner))
+        own = replace(own, locals=(*own.locals, Local("number", values.add(number))))
+        thread = replace(whole.threads[1], frames=(own,))
+        return replace(whole, threads=(thread,), values=tuple(values.nodes), variables=())
+
+    output = flat(rendered(diff_view(diff(at(BEFORE, 1, 5), at(AFTER, 2, 6)))))
+    assert "2 locals changed in 1 frame: self, number" in output
+    output = flat(rendered(diff_view(diff(at(BEFORE, 1, 5), at(AFTER, 2, 5)))))
+    assert "self.first in app.py:10 work grew 1 -> 2" in output
+    assert "changed" not in output.partition("Changed values")[0].partition("What changed")[2]
 
 
 def with_variable(whole: Snapshot, value: object) -> Snapshot:
