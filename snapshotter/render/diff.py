@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+from operator import eq
 from typing import TYPE_CHECKING
 
 from rich.console import Group as Renderables
@@ -61,6 +63,7 @@ _NS_PER_S = 1_000_000_000
 _MAX_LOCALS = 40
 _MAX_SHARES = 20
 _VALUE_WIDTH = 60
+_DIFFERENCE = 20
 
 
 def diff_view(diff: Diff) -> RenderableType:
@@ -197,9 +200,27 @@ def _words(change: ValueChange, elapsed: Elapsed) -> tuple[str | Text | tuple[st
             *before,
             new,
         )
+    if old.plain == new.plain and change.before and change.after:
+        return (_apart(change.before.value, change.after.value), old)
     difference = change.number_delta
     by = () if difference is None else (f"  {_by(difference, elapsed)}",)
     return (old, " -> ", new, *by)
+
+
+def _apart(old: Value, new: Value) -> str:
+    """Say how two values differ that look the same on one line."""
+    if old.type != new.type:
+        return sanitize(f"{old.type} -> {new.type}  ")
+    for kind, unit in ((str, "character"), (bytes, "byte")):
+        if isinstance(old.value, kind) and isinstance(new.value, kind):
+            at = _first_difference(old.value, new.value)
+            parts = [text[at : at + _DIFFERENCE] for text in (old.value, new.value)]
+            return sanitize(f"after {plural(at, unit)}: {parts[0]!r} -> {parts[1]!r}  ")
+    return ""
+
+
+def _first_difference(first: Sequence[object], second: Sequence[object]) -> int:
+    return sum(1 for _ in takewhile(bool, map(eq, first, second, strict=False)))
 
 
 def _tells_more(old: Value) -> bool:

@@ -153,6 +153,20 @@ def test_old_and_new_value_are_told_beside_a_changed_length(
     assert f"jobs:LAST {words}" in flat(rendered(diff_view(change), width=120))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("a" * 90 + "bc", "a" * 90 + "dc", "LAST after 90 characters: 'bc' -> 'dc' 'aaa"),
+        (b"a" * 70 + b"b", b"a" * 70 + b"c", "LAST after 70 bytes: b'b' -> b'c' b'aaa"),
+        (5, Value(Kind.INT, "numpy.int64", value=5), "LAST int -> numpy.int64 5"),
+    ],
+    ids=["text", "bytes", "type"],
+)
+def test_values_that_look_the_same_are_told_apart(old: object, new: object, words: str) -> None:
+    change = diff(with_variable(BEFORE, old), with_variable(AFTER, new))
+    assert words in flat(rendered(diff_view(change)))
+
+
 def with_counts(thread: Thread, state: str, *, more: int) -> Thread:
     """Return the thread in that state, after so many further switches of its own accord."""
     old = thread.counters
