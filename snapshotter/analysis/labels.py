@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _UNORDERED = frozenset({Kind.SET})
+_NEVER_LABELLED = frozenset({Kind.OBJECT, Kind.SET})
 _DEEPEST_KEY = 4
 
 type Member = tuple[str, int]
@@ -80,7 +81,7 @@ def _may_be_any_key(key: Seen) -> bool:
     value = key.value
     if value.status is Status.UNREADABLE:
         return True
-    if value.kind is Kind.OBJECT or _key(key) is not None:
+    if value.kind in _NEVER_LABELLED or _key(key) is not None:
         return False
     return value.status is not Status.OK or value.kind is Kind.TUPLE
 

@@ -248,7 +248,7 @@ def test_a_key_that_is_hidden_may_be_any_key() -> None:
         return Seen((Value(Kind.SET, "set", length=len(keys), items=items), *keys), 0)
 
     shown = Value(Kind.STR, "str", length=3, value="abc")
-    other = Value(Kind.OBJECT, "app.Order", Status.TRUNCATED)
+    other = Value(Kind.SET, "frozenset", Status.TRUNCATED, 3)
     for hidden in (
         Value(Kind.STR, "str", Status.REDACTED, 3),
         Value(Kind.STR, "str", Status.TRUNCATED, 3, "ab"),
