@@ -148,7 +148,13 @@ def take(target: LiveTarget, view: View, monkeypatch: pytest.MonkeyPatch) -> Sna
     return found[-1]
 
 
-def truth(before: State, after: State, *, mixed: bool) -> Iterator[Fact]:
+def seen_twice(before: Snapshot, after: Snapshot) -> set[str | None]:
+    """Return the threads that two views have read: of some the probe may have had no time."""
+    views = [{one.name: one.view for one in whole.threads} for whole in (before, after)]
+    return {name for name, view in views[0].items() if views[1].get(name) is not view}
+
+
+def truth(before: State, after: State, mixed: set[str | None]) -> Iterator[Fact]:
     for name in before.workers.keys() | after.workers.keys():
         if name not in before.workers or name not in after.workers:
             yield "thread", name, "added" if name in after.workers else "removed"
@@ -157,7 +163,8 @@ def truth(before: State, after: State, *, mixed: bool) -> Iterator[Fact]:
         if (len(old), old[-1].side) != (len(new), new[-1].side):
             yield "thread", name, "moved"
         for depth, (was, now) in enumerate(zip(old, new, strict=False)):
-            yield from (("local", name, depth, *each) for each in of_call(was, now, mixed=mixed))
+            found = of_call(was, now, mixed=name in mixed)
+            yield from (("local", name, depth, *each) for each in found)
     for name in before.tasks.keys() | after.tasks.keys():
         if name not in before.tasks or name not in after.tasks:
             yield "task", name, "added" if name in after.tasks else "removed"
@@ -223,7 +230,7 @@ def compare(python: str, seed: int, rounds: int, monkeypatch: pytest.MonkeyPatch
                 puppet.change()
             other = rng.choice(list(View))
             after = take(target, other, monkeypatch)
-            wanted = set(truth(known, puppet.state, mixed=view is not other))
+            wanted = set(truth(known, puppet.state, seen_twice(before, after)))
             assert set(told(diff(before, after))) == wanted, (seed, number, view, other)
             before, known, view = after, deepcopy(puppet.state), other
 
