@@ -158,7 +158,7 @@ def _value_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
     if old.values is not new.values:
         yield (
             f"Values were captured at different levels ({old.values} and {new.values}):"
-            " some differ for that reason alone."
+            " compared is what both show."
         )
     if old.locals != new.locals:
         yield (

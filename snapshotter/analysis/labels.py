@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from snapshotter.model import Item, Value
 
 __all__ = [
+    "LONGEST_NAME",
     "Member",
     "is_attribute",
     "is_keyed",
@@ -25,6 +26,8 @@ __all__ = [
 _UNORDERED = frozenset({Kind.SET})
 _NEVER_LABELLED = frozenset({Kind.OBJECT, Kind.SET})
 _DEEPEST_KEY = 4
+LONGEST_NAME = 1_000
+"""Longer than any that is captured."""
 
 type Member = tuple[str, int]
 """The step of a path that leads to it, and its node."""
@@ -32,13 +35,14 @@ type _Key = tuple[Hashable, str]
 """What equals only the same key, and how that key reads."""
 
 
-def members(seen: Seen) -> dict[Hashable, Member | None]:
+def members(seen: Seen, longest_name: int = LONGEST_NAME) -> dict[Hashable, Member | None]:
     """Map the label of each member to it; to None where two members have one label.
 
-    Long names are cut, so that two of them may look alike: nobody knows which is which.
+    Long names are cut, so that two of them may look alike: nobody knows which is which. The other
+    side may have cut them to ``longest_name``.
     """
     found: dict[Hashable, Member | None] = {}
-    for label, step, node in _labelled(seen):
+    for label, step, node in _labelled(seen, longest_name):
         found[label] = None if label in found else (step, node)
     return found
 
@@ -86,12 +90,12 @@ def _may_be_any_key(key: Seen) -> bool:
     return value.status is not Status.OK or value.kind is Kind.TUPLE
 
 
-def _labelled(seen: Seen) -> Iterator[tuple[Hashable, str, int]]:
+def _labelled(seen: Seen, longest_name: int) -> Iterator[tuple[Hashable, str, int]]:
     value = seen.value
     for index, item in enumerate(value.items):
         if item.name is not None:
-            step = f".{item.name}" if item.attribute else f"[{item.name!r}]"
-            yield (item.attribute, item.name), step, item.node
+            name = item.name[:longest_name]
+            yield (item.attribute, name), f".{name}" if item.attribute else f"[{name!r}]", item.node
         elif item.key is not None:
             if key := _key(seen.at(item.key)):
                 yield key[0], f"[{key[1]}]", item.node

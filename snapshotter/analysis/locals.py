@@ -20,6 +20,7 @@ from snapshotter.analysis.seen import Seen
 from snapshotter.analysis.signatures import is_module_dunder
 from snapshotter.analysis.values import Comparison
 from snapshotter.model import Kind, Origin, View
+from snapshotter.model.limits import limits_for
 from snapshotter.model.snapshot import TORN
 
 if TYPE_CHECKING:
@@ -68,7 +69,13 @@ class _Sides:
 
 
 def _sides(baseline: Snapshot, current: Snapshot, old: View, new: View) -> _Sides:
-    comparison = Comparison(baseline.values, current.values, across_views=old is not new)
+    longest_name = min(limits_for(each.capture.values).text for each in (baseline, current))
+    comparison = Comparison(
+        baseline.values,
+        current.values,
+        across_views=old is not new,
+        longest_name=longest_name,
+    )
     return _Sides(baseline.values, current.values, (old, new), comparison)
 
 

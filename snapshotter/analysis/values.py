@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.analysis.changes import Change, ValueChange
 from snapshotter.analysis.labels import (
+    LONGEST_NAME,
     is_attribute,
     is_keyed,
     is_unseen,
@@ -86,12 +87,18 @@ class Comparison:
     """
 
     def __init__(
-        self, before: tuple[Value, ...], after: tuple[Value, ...], *, across_views: bool = False
+        self,
+        before: tuple[Value, ...],
+        after: tuple[Value, ...],
+        *,
+        across_views: bool = False,
+        longest_name: int = LONGEST_NAME,
     ) -> None:
-        """Prepare to compare values of two tables."""
+        """Prepare to compare two tables, one of which may have names cut to ``longest_name``."""
         self._before = before
         self._after = after
         self._across_views = across_views
+        self._longest_name = longest_name
         self._looks: dict[_Pair, _Look] = {}
         self._depths: dict[_Pair, int] = {}
         self._holders: dict[_Pair, set[_Pair]] = {}
@@ -167,7 +174,8 @@ class Comparison:
         own = [ValueChange("", Change.CHANGED, before, after)] if differs(old, new) else []
         if not _same_type(old, new) or not (old.items or new.items):
             return _Look(tuple(own), ())
-        sides = _Members(before, after, members(before), members(after))
+        both = [members(side, self._longest_name) for side in (before, after)]
+        sides = _Members(before, after, *both)
         if not self._across_views or old.kind in {Kind.DICT, Kind.SET}:
             own.extend(_came_and_went(sides, attributes=not self._across_views))
         return _Look(tuple(own), tuple(_common(sides)))
@@ -235,13 +243,13 @@ def _differs_itself(old: Value, new: Value) -> bool:
 def _may_be_equal(old: Value, new: Value) -> bool:
     """Compare what is shown; of texts that were cut, the heads that both sides have."""
     first, second = old.value, new.value
+    if first is None or second is None:
+        return True
     if Status.TRUNCATED in {old.status, new.status}:
         if isinstance(first, str) and isinstance(second, str):
             return first.startswith(second) or second.startswith(first)
         if isinstance(first, bytes) and isinstance(second, bytes):
             return first.startswith(second) or second.startswith(first)
-        if first is None or second is None:
-            return True
     return _scalar(old) == _scalar(new)
 
 

@@ -13,6 +13,7 @@ from snapshotter.analysis.timeline import Cell, timeline
 from snapshotter.model import (
     Frame,
     GcState,
+    Item,
     Kind,
     Local,
     Recording,
@@ -20,6 +21,7 @@ from snapshotter.model import (
     Status,
     TaskState,
     Value,
+    ValueLevel,
     Variable,
 )
 from snapshotter.model.snapshot import TORN
@@ -204,6 +206,24 @@ def test_locals_of_a_stack_without_its_outermost_frames_are_not_compared() -> No
     found = diff(at(1_200), at(1_201))
     assert not found.locals
     assert any(each.startswith("Locals of 1 thread were not com") for each in found.not_compared)
+
+
+def test_names_that_another_level_shows_longer_are_the_same_names() -> None:
+    def at(level: ValueLevel, shown: int, row: int) -> Snapshot:
+        items = (Item(1, "x" * shown),)
+        values = (
+            Value(Kind.DICT, "dict", length=1, items=items),
+            Value(Kind.INT, "int", value=row),
+        )
+        one = frame(f"{APP}/main.py:9", "run", Local("rows", 0))
+        whole = with_frames(snapshot(), one, values=values)
+        return replace(whole, capture=replace(whole.capture, values=level))
+
+    short, long = at(ValueLevel.SCRUBBED, 120, 1), at(ValueLevel.FULL, 400, 1)
+    assert diff(short, long).nothing_changed
+    assert diff(long, short).nothing_changed
+    (changed,) = diff(short, at(ValueLevel.FULL, 400, 2)).changed_locals
+    assert [one.change for one in changed.changes] == [Change.CHANGED]
 
 
 def test_a_variable_that_one_side_could_not_read_neither_came_nor_went() -> None:

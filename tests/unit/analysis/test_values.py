@@ -129,9 +129,9 @@ def test_a_number_that_the_interpreter_shares_is_told_wherever_it_stands() -> No
 def test_what_many_values_share_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[int] = []
 
-    def counted(seen: Seen) -> object:
+    def counted(seen: Seen, longest_name: int) -> object:
         looked_at.append(seen.node)
-        return members(seen)
+        return members(seen, longest_name)
 
     monkeypatch.setattr("snapshotter.analysis.values.members", counted)
 
@@ -200,6 +200,9 @@ def test_a_secret_that_one_side_shows_is_no_difference() -> None:
     hidden = seen(Value(Kind.UNKNOWN, "app.Secret", Status.REDACTED))
     shown = seen(Value(Kind.OBJECT, "app.Secret"))
     assert changes(hidden, shown) == changes(shown, hidden) == []
+    nameless = seen(Value(Kind.ENUM, "app.Key"))
+    named = seen(Value(Kind.ENUM, "app.Key", value="PASSWORD"))
+    assert changes(nameless, named) == changes(named, nameless) == []
 
 
 def test_of_texts_that_were_cut_the_common_part_is_compared() -> None:
