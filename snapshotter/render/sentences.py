@@ -293,7 +293,14 @@ def _from_to(change: ThreadChange, cwd: str | None) -> str:
     old, new = thread_place(change.before, cwd), thread_place(change.after, cwd)
     if old != new:
         return f": {old} -> {new}"
-    return f" and is back: {new}" if _is_back(change) else f" within {new}"
+    if _is_back(change):
+        return f" and is back: {new}"
+    for was, now in zip(
+        reversed(change.before.frames), reversed(change.after.frames), strict=False
+    ):
+        if place_signature((was,)) != place_signature((now,)):
+            return f": {_place(was, cwd)} {_call(was)} -> {_place(now, cwd)} {_call(now)}"
+    return f" within {new}"
 
 
 def _locals(diff: Diff, cwd: str | None) -> Iterator[Text]:

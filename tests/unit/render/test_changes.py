@@ -6,7 +6,7 @@ import pytest
 
 from snapshotter.analysis.diff import diff
 from snapshotter.analysis.dwell import dwell
-from snapshotter.model import Kind, Local, Snapshot, Thread, Value, Variable, View
+from snapshotter.model import Frame, Kind, Local, Snapshot, Thread, Value, Variable, View
 from snapshotter.render.diff import diff_view
 from snapshotter.render.dump import dump_view
 from tests.support.samples import STDLIB, Ref, Values, frame, recording
@@ -86,12 +86,22 @@ def test_something_changed_where_objects_could_not_be_collected() -> None:
 def test_a_thread_that_moved_by_a_line_of_the_library_is_not_said_to_be_back() -> None:
     own = frame("/srv/orders/app.py:10", "work")
     waits = frame(f"{STDLIB}/threading.py:373", "Condition.wait")
-    worker = replace(BEFORE.threads[1], frames=(waits, own), outside=None)
+    base = frame("/srv/orders/app.py:20", "main")
+    worker = replace(BEFORE.threads[1], frames=(waits, own, base), outside=None)
     before, _ = quiet(worker)
-    _, after = quiet(replace(worker, frames=(replace(waits, lineno=377), own)))
-    output = flat(rendered(diff_view(diff(before, after))))
-    assert "worker-7 moved within app.py:10 work (in Condition.wait)" in output
-    assert "is back" not in output
+
+    def moved_to(*frames: Frame) -> str:
+        _, after = quiet(replace(worker, frames=frames))
+        return flat(rendered(diff_view(diff(before, after))))
+
+    inner, outer = replace(waits, lineno=377), replace(base, lineno=22)
+    assert "worker-7 moved: threading.py:373 Condition.wait -> threading.py:377" in moved_to(
+        inner, own, base
+    )
+    assert "worker-7 moved: app.py:20 main -> app.py:22 main" in moved_to(waits, own, outer)
+    deeper = moved_to(waits, waits, own, base)
+    assert "worker-7 moved within app.py:10 work (in Condition.wait)" in deeper
+    assert "is back" not in deeper
 
 
 def test_changed_locals_are_named() -> None:
