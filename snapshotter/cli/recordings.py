@@ -169,8 +169,10 @@ class Follower:
                 yield self._recordings.open(pid)
             except SnapshotterError as error:
                 _tell_refused(pid, error)
-        # A pid that went away may come back as somebody else.
-        self._known = present
+        # A pid that went away may come back as somebody else; a process that only lost the name
+        # by which it was found, as with a title that tells what it does, is still recorded.
+        recorded = self._known & self._recordings.directories.keys()
+        self._known = present | set(filter(is_running, recorded))
 
     def forget(self, pid: int) -> None:
         """Take it that this process has ended; after an ``exec`` its successor has the number."""

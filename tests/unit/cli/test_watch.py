@@ -347,6 +347,19 @@ def test_who_has_the_number_of_an_ended_process_has_a_recording_of_its_own(
     assert len(load_recording(second).snapshots) > 5
 
 
+def test_a_process_that_loses_its_name_for_a_while_has_one_recording(
+    snap: Snap, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = [os.getpid()]
+    monkeypatch.setattr(targets.Targets, "matching", lambda _: tuple(named))
+    bench.at_sleep(2, named.clear)
+    bench.at_sleep(4, lambda: named.append(os.getpid()))
+    outcome = snap("watch", "--name", "orders*", "--every", "10s", "--for", "95s", "-o", "all")
+    assert outcome.code == 0
+    (directory,) = Path("all").iterdir()
+    assert len(load_recording(directory).snapshots) == 10
+
+
 def test_a_count_ends_a_recording_by_name(
     snap: Snap, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
