@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,10 +160,14 @@ class Follower:
 
     def join(self) -> Iterator[Recorder]:
         """Yield recorders for the processes that were not there at the last call."""
+        trees = tuple(filter(is_running, self._targets.trees))
+        if not (self._targets.names or trees):
+            return
         try:
-            present = set(self._targets.matching())
+            # Those below a root that is gone are its children no longer.
+            present = set(replace(self._targets, trees=trees).matching())
         except NoSuchProcessError:
-            return  # The root of the tree is gone; its children are no longer its children.
+            return  # A root went just now.
         for pid in sorted(present - self._known):
             try:
                 yield self._recordings.open(pid)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from snapshotter.analysis.diff import diff
+from snapshotter.attach import pythons
 from snapshotter.cli import recordings, targets, watch
 from snapshotter.errors import (
     NoSuchProcessError,
@@ -358,6 +359,28 @@ def test_a_process_that_loses_its_name_for_a_while_has_one_recording(
     assert outcome.code == 0
     (directory,) = Path("all").iterdir()
     assert len(load_recording(directory).snapshots) == 10
+
+
+def test_names_are_followed_when_the_root_of_a_tree_has_ended(
+    snap: Snap, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[int] = []
+    running = [11]
+    below = {11: (11,)}
+    monkeypatch.setattr(pythons, "match_name", lambda _: tuple(named))
+    monkeypatch.setattr(pythons, "tree", lambda pid: below[pid])
+    monkeypatch.setattr(recordings, "is_running", lambda pid: pid in running)
+
+    def end() -> None:
+        bench.observed[11].end_reason = "Process 11 exited."
+        running.clear()
+        below.clear()
+        named.append(12)
+
+    bench.at_sleep(3, end)
+    outcome = snap("watch", "--name", "orders*", "--tree", 11, "--every", "10s", "--for", "95s")
+    assert outcome.code == 0
+    assert len(bench.observed[12].captured_at) > 5
 
 
 def test_a_count_ends_a_recording_by_name(
