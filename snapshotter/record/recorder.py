@@ -84,7 +84,7 @@ class Recorder:
         self._sequence = first_sequence
         self._taken = 0
         self._trouble: str | None = None  # the slug: sentences hold names and figures that change
-        self._ended = False
+        self._ended: str | None = None  # why the target is gone
         self._finished = False
 
     @property
@@ -105,7 +105,7 @@ class Recorder:
     @property
     def ended(self) -> bool:
         """Return whether the target is gone, so that nothing will come any more."""
-        return self._ended
+        return self._ended is not None
 
     def tick(self, busy_until_ns: int) -> Iterator[Event]:
         """Do what is due now. Until ``busy_until_ns`` other processes were looked at."""
@@ -115,7 +115,7 @@ class Recorder:
             yield self._miss_due(MissedReason.OVERRUN if busy else MissedReason.STALL)
             return
         yield from self._capture(now_ns)
-        if not self._ended:
+        if not self.ended:
             yield from self._advance()
 
     def check_ended(self) -> Iterator[Event]:
@@ -125,14 +125,17 @@ class Recorder:
             yield self._end(reason)
 
     def finish(self, reason: str) -> None:
-        """End the recording from our side, unless it has ended: withdraw, remove, note why."""
-        if self._ended or self._finished:
+        """End the recording from our side, unless it has ended: withdraw, remove, note why.
+
+        What Ctrl-C has cut short is done anew when it is called again.
+        """
+        if self._finished:
             return
-        self._finished = True
         try:
             self._observed.close()
         finally:
-            self._finish_file(reason)
+            self._finish_file(self._ended or reason)
+        self._finished = True
 
     def _capture(self, now_ns: int) -> Iterator[Event]:
         reason = self._observed.ended()
@@ -199,11 +202,8 @@ class Recorder:
         return TickMissed(self.pid, missed)
 
     def _end(self, reason: str) -> TargetEnded:
-        self._ended = True
-        try:
-            self._observed.close()
-        finally:
-            self._finish_file(reason)
+        self._ended = reason
+        self.finish(reason)
         return TargetEnded(self.pid, reason)
 
     def _finish_file(self, reason: str) -> None:

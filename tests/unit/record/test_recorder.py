@@ -134,6 +134,34 @@ def test_finishing_closes_and_notes_the_reason_once(bench: Bench) -> None:
     assert bench.observed.closed == 1
 
 
+def test_finishing_that_ctrl_c_cut_short_is_done_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.observed, "close", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            bench.recorder.finish("interrupted with Ctrl-C")
+    bench.recorder.finish("interrupted with Ctrl-C")
+    assert bench.observed.closed == 1
+
+
+def test_the_end_of_the_target_stays_the_reason_when_ctrl_c_comes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.observed.end_reason = "Process 4121 exited."
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.observed, "close", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            bench.tick()
+    bench.recorder.finish("interrupted with Ctrl-C")
+    assert bench.observed.closed == 1
+    assert set(bench.writer.reasons) == {"Process 4121 exited."}
+
+
+def _interrupted() -> None:
+    raise KeyboardInterrupt
+
+
 def test_our_own_bug_is_not_swallowed(bench: Bench) -> None:
     bench.observed.capture = lambda: 1 / 0  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):
