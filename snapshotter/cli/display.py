@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from snapshotter.analysis.diff import diff
 from snapshotter.analysis.dwell import dwell
+from snapshotter.attach.protocol import no_signals
 from snapshotter.cli.console import console, print_line
 from snapshotter.cli.errors import print_note
 from snapshotter.record.events import (
@@ -137,7 +138,13 @@ class LiveDisplay(QuietDisplay):
         self._live = Live(console=console(), refresh_per_second=1, get_renderable=self._screen)
 
     def __enter__(self) -> Self:
-        self._live.start()
+        try:
+            # Its thread takes no signal for the process: one that has to wait would not do so.
+            with no_signals():
+                self._live.start()
+        except KeyboardInterrupt:
+            self._live.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

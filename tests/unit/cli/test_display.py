@@ -1,6 +1,9 @@
+import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from snapshotter.analysis.idle import CATALOGUE
 from snapshotter.cli.display import LineDisplay, LiveDisplay
@@ -16,9 +19,6 @@ from snapshotter.record.stop import StopReason
 from tests.support import samples
 from tests.support.recording import SECOND, FakeClock
 from tests.unit.render.screens import rendered
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_the_live_view_tells_how_long_a_thread_has_stood(
@@ -48,6 +48,33 @@ def test_the_live_view_ends_with_the_reason_of_the_end() -> None:
     screen = rendered(display._screen())
     assert "recording ended: took as many snapshots as were asked for" in screen
     assert "ended: Process 7 exited." in screen
+
+
+def test_who_draws_the_live_view_takes_no_signal_that_the_main_thread_keeps_waiting() -> None:
+    display = LiveDisplay({}, interval_ns=SECOND, clock=FakeClock(), catalogue=CATALOGUE)
+    before = set(threading.enumerate())
+    with display:
+        (drawing,) = set(threading.enumerate()) - before
+        status = Path(f"/proc/self/task/{drawing.native_id}/status").read_text()
+    (blocked,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTSTP, signal.SIGQUIT):
+        assert int(blocked, 16) >> (number - 1) & 1
+
+
+def test_ctrl_c_while_the_live_view_begins_leaves_the_terminal_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    display = LiveDisplay({}, interval_ns=SECOND, clock=FakeClock(), catalogue=CATALOGUE)
+    start = display._live.start
+
+    def interrupted() -> None:
+        start()
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(display._live, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        display.__enter__()
+    assert not display._live.is_started
 
 
 def test_what_a_process_became_by_exec_begins_a_view_of_its_own() -> None:
