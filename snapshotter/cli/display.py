@@ -11,6 +11,7 @@ from snapshotter.analysis.dwell import dwell
 from snapshotter.attach.protocol import no_signals
 from snapshotter.cli.console import console, print_line
 from snapshotter.cli.errors import print_note
+from snapshotter.cli.suspending import not_suspended, suspendable
 from snapshotter.record.events import (
     Event,
     SnapshotTaken,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import RenderableType
+    from rich.live import Live
 
     from snapshotter.analysis.changes import Diff
     from snapshotter.analysis.idle import IdlePattern
@@ -125,8 +127,6 @@ class LiveDisplay(QuietDisplay):
         clock: Clock,
         catalogue: tuple[IdlePattern, ...],
     ) -> None:
-        from rich.live import Live  # noqa: PLC0415 -- start-up
-
         self._directories = directories
         self._interval_ns = interval_ns
         self._clock = clock
@@ -134,21 +134,40 @@ class LiveDisplay(QuietDisplay):
         self._recent: dict[int, deque[Snapshot]] = {}
         # States are frozen and replaced as a whole, because another thread draws them.
         self._states = {pid: self._new_state(pid) for pid in directories}
-        # It draws once a second, also while a snapshot is under way.
-        self._live = Live(console=console(), refresh_per_second=1, get_renderable=self._screen)
+        self._live = self._new_live()
+        self._suspendable = suspendable(self._leave, self._come_back)
 
     def __enter__(self) -> Self:
+        self._begin()
+        self._suspendable.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._suspendable.__exit__(None, None, None)
+        self._leave()
+
+    def _new_live(self) -> Live:
+        from rich.live import Live  # noqa: PLC0415 -- start-up
+
+        # It draws once a second, also while a snapshot is under way.
+        return Live(console=console(), refresh_per_second=1, get_renderable=self._screen)
+
+    def _begin(self) -> None:
         try:
             # Its thread takes no signal for the process: one that has to wait would not do so.
             with no_signals():
                 self._live.start()
         except KeyboardInterrupt:
-            self._live.stop()
+            self._leave()
             raise
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def _leave(self) -> None:
         self._live.stop()
+
+    def _come_back(self) -> None:
+        """Begin a new picture, below what the shell has written meanwhile."""
+        self._live = self._new_live()
+        self._begin()
 
     def tell(self, event: Event) -> None:
         """Take an event into the picture."""
@@ -159,7 +178,8 @@ class LiveDisplay(QuietDisplay):
         pid = event.snapshot.process.pid if isinstance(event, SnapshotTaken) else event.pid
         self._states[pid] = self._after(event, self._state_of(pid))
         if not isinstance(event, Waiting):
-            self._live.refresh()
+            with not_suspended():
+                self._live.refresh()
 
     def _state_of(self, pid: int) -> LiveState:
         if pid not in self._states or self._states[pid].ended:

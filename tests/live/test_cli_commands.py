@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -283,6 +284,45 @@ def test_a_terminal_gets_a_live_view_and_is_left_as_it_was(
     assert b"next snapshot" in screen
     assert re.search(rb"3 snapshots(, \d+ missed)? in here", screen)
     assert screen.count(b"\x1b[?25l") == screen.count(b"\x1b[?25h")  # The cursor is back.
+
+
+def test_ctrl_z_gives_the_terminal_back_and_fg_begins_a_new_picture(
+    target: LiveTarget, tmp_path: Path
+) -> None:
+    ours, theirs = pty.openpty()
+    words = ["watch", str(target.pid), "--every", "200ms", "-o", "here"]
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "90", "LINES": "30"}
+    screen = bytearray()
+
+    def shows(text: bytes) -> bool:
+        while select.select([ours], [], [], 0)[0]:
+            screen.extend(os.read(ours, 65_536))
+        return text in screen
+
+    with subprocess.Popen(
+        [*SNAP, *words],
+        cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, process_group=0,
+    ) as watch:  # fmt: skip
+        try:
+            wait_until(lambda: shows(b"next snapshot"))
+            watch.send_signal(signal.SIGTSTP)
+            wait_until(lambda: process_state(watch.pid) == "T")
+            assert shows(b"\x1b[?25h")
+            assert screen.count(b"\x1b[?25l") == screen.count(b"\x1b[?25h") == 1
+            screen.clear()
+            watch.send_signal(signal.SIGCONT)
+            wait_until(lambda: shows(b"next snapshot"))
+            before = screen[: screen.index(b"next snapshot")]
+            assert before.count(b"\x1b[?25l") == 1
+            assert b"\x1b[1A" not in before[: before.index(b"pid")], "it draws over the shell"
+            watch.send_signal(signal.SIGTERM)
+            assert watch.wait(DEADLINE_S) == 0
+            assert shows(b"stopped with SIGTERM")
+            assert screen.count(b"\x1b[?25l") == screen.count(b"\x1b[?25h") == 1
+        finally:
+            watch.kill()
+    os.close(theirs)
+    os.close(ours)
 
 
 def test_a_tree_is_followed(target: LiveTarget, tmp_path: Path) -> None:
