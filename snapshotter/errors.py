@@ -119,18 +119,18 @@ class NoSnapshotError(SnapshotterError):
     next_step = "See what stands in the way with: snap doctor PID"
 
 
+class TooManyFilesError(NoSnapshotError):
+    """We, or the whole system, may open no more files: nothing can be told of any process."""
+
+    slug = "too-many-files"
+    next_step = "Raise ulimit -n, or look at fewer processes at a time."
+
+
 class TornReadError(NoSnapshotError):
     """What was read from the target's memory does not fit together: it changed meanwhile."""
 
     slug = "torn-read"
     next_step = "Try again."
-
-
-class TooManyFilesError(NoSnapshotError):
-    """Nothing more can be opened, which says nothing of the target."""
-
-    slug = "too-many-files"
-    next_step = "Raise ulimit -n, or look at fewer processes at a time."
 
 
 class StorageError(NoSnapshotError):

@@ -44,6 +44,7 @@ from snapshotter.errors import (
     ProcessEndedError,
     SnapshotterError,
     StorageError,
+    check_files,
 )
 
 if TYPE_CHECKING:
@@ -299,6 +300,7 @@ class Spool:
 def _cannot_share(pid: int, error: OSError) -> SnapshotterError:
     if isinstance(error, FileNotFoundError | ProcessLookupError):
         return ProcessEndedError(f"Process {pid} ended.")
+    check_files(error)
     return NotPermittedError(
         f"Cannot share files with process {pid}: {error.strerror or error}.",
         hint="Run snap as root or as the user of that process.",

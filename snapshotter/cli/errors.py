@@ -9,7 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from snapshotter.errors import ExitCode, SnapshotterError, TooManyFilesError, check_files
+from snapshotter.errors import (
+    ExitCode,
+    SnapshotterError,
+    TooManyFilesError,
+    check_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +43,7 @@ def exit_code_of(run: Callable[[], int]) -> int:
         print_error(error)
         return error.exit_code
     except OSError as error:
-        return _output_failed(error) if _is_of_stdout(error) else _system_failed(error)
+        return _failed_by_the_system(error)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: tell it, do not dump it
         return _other_exit_code(error)
     return code
@@ -95,11 +100,28 @@ def _print(*lines: str) -> None:
 
     A line break within a line is shown as an escape, so that a name cannot begin a line of its own.
     """
-    from snapshotter.render.sanitize import sanitize  # noqa: PLC0415 -- start-up
-
     # A closed stderr must not turn one error into another.
     with suppress(OSError, ValueError):
-        sys.stderr.write("".join(f"{sanitize(line)}\n" for line in lines))
+        sys.stderr.write("".join(f"{_harmless(line)}\n" for line in lines))
+
+
+def _harmless(line: str) -> str:
+    try:
+        from snapshotter.render.sanitize import sanitize  # noqa: PLC0415 -- start-up
+    except OSError:  # No module can be read any more: too many files are open.
+        return "".join(char if char.isprintable() else "?" for char in line)
+    return sanitize(line)
+
+
+def _failed_by_the_system(error: OSError) -> int:
+    if _is_of_stdout(error):
+        return _output_failed(error)
+    try:
+        check_files(error)
+    except TooManyFilesError as failure:
+        print_error(failure)
+        return failure.exit_code
+    return _our_bug(error)
 
 
 def _is_of_stdout(error: OSError) -> bool:
@@ -115,15 +137,6 @@ def _output_failed(error: OSError) -> int:
     failure = storage_error(Path("standard output"), error)
     print_error(failure)
     return failure.exit_code
-
-
-def _system_failed(error: OSError) -> int:
-    try:
-        check_files(error)
-    except TooManyFilesError as failure:
-        print_error(failure)
-        return failure.exit_code
-    return _our_bug(error)
 
 
 def _discard_the_rest() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import snapshotter
 from snapshotter.attach.pythons import is_running
 from snapshotter.cli.errors import print_note
-from snapshotter.errors import NoSuchProcessError, SnapshotterError
+from snapshotter.errors import NoSuchProcessError, SnapshotterError, check_files
 from snapshotter.record.allowance import Allowance
 from snapshotter.record.capture import Observer
 from snapshotter.record.recorder import Recorder
@@ -91,11 +91,15 @@ class Recordings:
 
     def open(self, pid: int) -> Recorder:
         """Return the recorder of one process, the first snapshot of which is due now."""
-        observer = Observer.open(pid, self._plan.options)
         try:
-            return self._record(observer)
-        except BaseException:
-            observer.close()
+            observer = Observer.open(pid, self._plan.options)
+            try:
+                return self._record(observer)
+            except BaseException:
+                observer.close()
+                raise
+        except OSError as error:
+            check_files(error)
             raise
 
     def _record(self, observer: Observer) -> Recorder:

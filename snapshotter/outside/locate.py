@@ -15,6 +15,7 @@ from snapshotter.errors import (
     SnapshotterError,
     TornReadError,
     UnsupportedPythonError,
+    check_files,
 )
 from snapshotter.outside.elf import section_address
 from snapshotter.outside.memory import not_permitted, without_memory
@@ -108,6 +109,9 @@ def read_mappings(pid: int) -> tuple[Mapping, ...]:
         raise NoSuchProcessError(
             f"There is no process {pid}.", hint="List Python processes with: snap ps"
         ) from error
+    except OSError as error:
+        check_files(error)
+        raise
     return tuple(_parse_mappings(data))
 
 

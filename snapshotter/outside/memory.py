@@ -15,6 +15,7 @@ from snapshotter.errors import (
     ProcessEndedError,
     SnapshotterError,
     TornReadError,
+    check_files,
 )
 
 if TYPE_CHECKING:
@@ -75,13 +76,15 @@ def _ended(pid: int) -> ProcessEndedError:
 
 def living_threads(pid: int) -> Iterator[int]:
     """Yield threads of ``pid`` that have not ended and are not about to."""
-    with suppress(OSError):
+    try:
         for tid in os.listdir(f"/proc/{pid}/task"):
-            with suppress(OSError, IndexError, ValueError):
+            with suppress(FileNotFoundError, ProcessLookupError, IndexError, ValueError):
                 with open(f"/proc/{pid}/task/{tid}/stat", "rb") as file:
                     fields = file.read().rpartition(b")")[2].split()
                 if fields[0] not in _ENDED and not int(fields[_FLAGS_FIELD]) & _PF_EXITING:
                     yield int(tid)
+    except OSError as error:
+        check_files(error)
 
 
 class Memory:
@@ -112,6 +115,9 @@ class Memory:
             raise NoSuchProcessError(
                 f"There is no process {pid}.", hint="List Python processes with: snap ps"
             ) from error
+        except OSError as error:
+            check_files(error)
+            raise
 
     def __enter__(self) -> Self:
         """Return itself."""

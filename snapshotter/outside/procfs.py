@@ -165,7 +165,8 @@ def times_run(pid: int, tid: int) -> int | None:
 def _slurp(path: str) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        check_files(error)
         return b""
     try:
         return os.read(fd, _MAX_BYTES)

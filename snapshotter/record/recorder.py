@@ -120,7 +120,9 @@ class Recorder:
 
     def check_ended(self) -> Iterator[Event]:
         """Tell if the target has ended; costs no more than a look into ``/proc``."""
-        reason = self._observed.ended()
+        reason = None
+        with suppress(SnapshotterError):  # What cannot be told now is told at the next due time.
+            reason = self._observed.ended()
         if reason is not None:
             yield self._end(reason)
 
@@ -138,11 +140,11 @@ class Recorder:
         self._finished = True
 
     def _capture(self, now_ns: int) -> Iterator[Event]:
-        reason = self._observed.ended()
-        if reason is not None:
-            yield self._end(reason)
-            return
         try:
+            reason = self._observed.ended()
+            if reason is not None:
+                yield self._end(reason)
+                return
             snapshot = self._observed.capture()
         except ProcessEndedError as error:
             yield self._end(self._observed.ended() or error.message)

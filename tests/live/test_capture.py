@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from snapshotter.attach.compilers import PROBE_FILENAME
+from snapshotter.attach.pythons import is_running
+from snapshotter.errors import TooManyFilesError
 from snapshotter.model import MainState, Status, View
 from snapshotter.outside.procfs import process_state, thread_ids
 from snapshotter.record.capture import Observer
@@ -207,6 +210,28 @@ def test_a_stopped_target_is_seen_from_outside(target_python: str) -> None:
         snapshot = captured(target.pid, patience_ns=200_000_000)
         assert snapshot.capture.main is MainState.STOPPED
         assert "no inside view: the process is stopped" in snapshot.capture.missing
+
+
+def test_too_many_open_files_are_no_end_of_the_target(target_python: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with spawn("busy.py", python=target_python) as target:
+        with Observer.open(target.pid, CaptureOptions()) as observer:
+            observer.capture()
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+                with pytest.raises(TooManyFilesError):
+                    observer.ended()
+                with pytest.raises(TooManyFilesError):
+                    observer.capture()
+                with pytest.raises(TooManyFilesError):
+                    Observer.open(target.pid, CaptureOptions())
+                with pytest.raises(TooManyFilesError):
+                    is_running(target.pid)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert observer.ended() is None
+            assert observer.capture().threads
+        assert spools_for(target.pid) == []
 
 
 @pytest.mark.parametrize("threads", ["1", "3"])

@@ -20,6 +20,7 @@ from snapshotter.errors import (
     ProcessEndedError,
     SnapshotterError,
     StorageError,
+    TooManyFilesError,
     UnreadableFileError,
     UnsupportedPythonError,
     UsageError,
@@ -54,6 +55,7 @@ def run_and_raise(error: BaseException) -> int:
         (NotPermittedError, 4),
         (NoSnapshotError, 5),
         (StorageError, 5),
+        (TooManyFilesError, 5),
         (UnreadableFileError, 6),
         (InternalError, 70),
     ],
@@ -191,6 +193,30 @@ def test_another_failure_of_the_system_is_our_bug(capsys: pytest.CaptureFixture[
     assert run_and_raise(OSError(errno.EBADF, "Bad file descriptor")) == ExitCode.INTERNAL
     assert run_and_raise(OSError(errno.ENOSPC, "No space left", "/x")) == ExitCode.INTERNAL
     assert "bug of snapshotter" in capsys.readouterr().err
+
+
+def test_too_many_open_files_are_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    error = OSError(errno.EMFILE, "Too many open files", "/proc/1/mem")
+    assert run_and_raise(error) == ExitCode.NO_SNAPSHOT
+    assert capsys.readouterr().err.splitlines() == [
+        "snap: Too many files are open.",
+        "  try: Raise ulimit -n, or look at fewer processes at a time.",
+        "  see: docs/reference/messages.md#too-many-files",
+    ]
+
+
+def test_too_many_open_files_are_told_though_no_module_can_be_read() -> None:
+    program = (
+        "import os, resource, sys\nfrom snapshotter.cli.errors import exit_code_of\n"
+        "import snapshotter.errors, click\n"
+        "def run():\n"
+        "    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "    os.open('/', os.O_RDONLY)\n"
+        "sys.exit(exit_code_of(run))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, check=False)
+    assert done.returncode == ExitCode.NO_SNAPSHOT
+    assert done.stderr.startswith(b"snap: Too many files are open")
 
 
 def test_a_closed_stdout_gets_no_results_and_its_number_goes_to_no_file() -> None:

@@ -1,6 +1,11 @@
 import pytest
 
-from snapshotter.errors import NoSnapshotError, ProcessEndedError, StorageError
+from snapshotter.errors import (
+    NoSnapshotError,
+    ProcessEndedError,
+    StorageError,
+    TooManyFilesError,
+)
 from snapshotter.model import Missed, MissedReason
 from snapshotter.record.events import (
     Event,
@@ -90,6 +95,24 @@ def test_a_failed_dump_is_a_missed_tick_with_its_sentence(bench: Bench) -> None:
         4121, Missed(bench.wall(0), 1, MissedReason.FAILED, "the reply was cut off")
     )
     assert isinstance(bench.tick()[0], SnapshotTaken)
+
+
+def test_a_process_of_which_nothing_can_be_told_is_missed_and_not_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown() -> str | None:
+        raise TooManyFilesError("Too many files are open.")
+
+    bench.tick()
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.observed, "ended", unknown)
+        (missed,) = bench.tick()
+        assert list(bench.recorder.check_ended()) == []
+    assert missed == TickMissed(
+        4121, Missed(bench.wall(10), 1, MissedReason.FAILED, "Too many files are open.")
+    )
+    (taken,) = bench.tick()
+    assert isinstance(taken, SnapshotTaken)
 
 
 def test_storage_trouble_is_told_once_and_watching_goes_on(bench: Bench) -> None:
