@@ -18,6 +18,7 @@ from snapshotter.attach.reply import InsideView, ReplyError, decode_reply
 from snapshotter.attach.request import Question, check_selection
 from snapshotter.attach.spool import Spool
 from snapshotter.errors import (
+    NotPermittedError,
     ProcessEndedError,
     SnapshotterError,
     TooManyFilesError,
@@ -27,7 +28,7 @@ from snapshotter.errors import (
 from snapshotter.outside.give_way import give_way
 from snapshotter.outside.memory import Memory
 from snapshotter.outside.origin import Origins
-from snapshotter.outside.procfs import is_thread, thread_ids
+from snapshotter.outside.procfs import is_thread, start_ticks, thread_ids
 from snapshotter.outside.runtime import Runtime
 from snapshotter.outside.view import OutsideReader
 from snapshotter.record.blocked import BlockedSince
@@ -139,10 +140,14 @@ class Observer:
         except SnapshotterError:
             pass
         try:
-            if still_same(self._identity):
-                return None
+            is_same = still_same(self._identity)
         except TooManyFilesError:
             return None  # its memory could be read
+        except NotPermittedError:
+            # It has changed its user, or hides from others: its memory still is what we opened.
+            is_same = start_ticks(self._identity.pid) == self._identity.start_ticks
+        if is_same:
+            return None
         return f"Process {self._identity.pid} is no longer the one that was observed."
 
     def capture(self) -> Snapshot:

@@ -15,7 +15,7 @@ import pytest
 
 from snapshotter.attach.compilers import PROBE_FILENAME
 from snapshotter.attach.pythons import is_running
-from snapshotter.errors import TooManyFilesError
+from snapshotter.errors import NotPermittedError, TooManyFilesError
 from snapshotter.model import MainState, Status, View
 from snapshotter.outside.procfs import process_state, thread_ids
 from snapshotter.record.capture import Observer
@@ -210,6 +210,23 @@ def test_a_stopped_target_is_seen_from_outside(target_python: str) -> None:
         snapshot = captured(target.pid, patience_ns=200_000_000)
         assert snapshot.capture.main is MainState.STOPPED
         assert "no inside view: the process is stopped" in snapshot.capture.missing
+
+
+def test_a_target_that_begins_to_hide_has_not_ended(
+    target_python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> bool:
+        raise NotPermittedError("The kernel does not let us look at it.")
+
+    with (
+        spawn("busy.py", python=target_python) as target,
+        Observer.open(target.pid, CaptureOptions()) as observer,
+    ):
+        monkeypatch.setattr("snapshotter.record.capture.still_same", refuse)
+        assert observer.ended() is None
+        assert observer.capture().threads[0].frames
+        target.kill()
+        assert observer.ended() is not None
 
 
 def test_too_many_open_files_are_no_end_of_the_target(target_python: str) -> None:
