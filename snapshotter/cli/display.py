@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, Self
@@ -10,7 +11,7 @@ from snapshotter.analysis.diff import diff
 from snapshotter.analysis.dwell import dwell
 from snapshotter.attach.protocol import no_signals
 from snapshotter.cli.console import console, print_line
-from snapshotter.cli.errors import print_note
+from snapshotter.cli.errors import discard_output, print_note
 from snapshotter.cli.suspending import not_suspended, suspendable
 from snapshotter.record.events import (
     Event,
@@ -162,7 +163,12 @@ class LiveDisplay(QuietDisplay):
             raise
 
     def _leave(self) -> None:
-        self._live.stop()
+        try:
+            self._live.stop()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            discard_output()  # The terminal was closed: nobody is left to look at it.
 
     def _come_back(self) -> None:
         """Begin a new picture, below what the shell has written meanwhile."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import click
 
-__all__ = ["exit_code_of", "print_error", "print_note"]
+__all__ = ["discard_output", "exit_code_of", "print_error", "print_note"]
 
 _MESSAGES = "docs/reference/messages.md"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -35,7 +35,7 @@ def exit_code_of(run: Callable[[], int]) -> int:
         code = int(run())
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_the_rest()  # ``snap view … | head``: done, as far as anybody wants to know
+        discard_output()  # ``snap view … | head``: done, as far as anybody wants to know
         return ExitCode.DONE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -133,13 +133,14 @@ def _output_failed(error: OSError) -> int:
     """``snap export … > FILE`` on a full disk."""
     from snapshotter.store.atomic import storage_error  # noqa: PLC0415 -- only here
 
-    _discard_the_rest()
+    discard_output()
     failure = storage_error(Path("standard output"), error)
     print_error(failure)
     return failure.exit_code
 
 
-def _discard_the_rest() -> None:
+def discard_output() -> None:
+    """Let go of what stdout has not taken yet, and of all that is still written to it."""
     # Python flushes stdout once more at exit and would complain about it.
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)

@@ -286,6 +286,26 @@ def test_a_terminal_gets_a_live_view_and_is_left_as_it_was(
     assert screen.count(b"\x1b[?25l") == screen.count(b"\x1b[?25h")  # The cursor is back.
 
 
+def test_a_terminal_that_is_closed_ends_the_watch_in_order(
+    target: LiveTarget, tmp_path: Path
+) -> None:
+    ours, theirs = pty.openpty()
+    words = ["watch", str(target.pid), "--every", "200ms", "-o", "here"]
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    with subprocess.Popen(
+        [*SNAP, *words],
+        cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=environment,
+    ) as watch:  # fmt: skip
+        os.close(theirs)
+        wait_until(lambda: dumps(tmp_path / "here"))
+        os.close(ours)
+        watch.send_signal(signal.SIGHUP)
+        assert watch.wait(DEADLINE_S) == 0
+        assert watch.stderr is not None
+        assert re.fullmatch(rb"snap: \d+ snapshots?(, \d+ missed)? in here\n", watch.stderr.read())
+    assert load_recording(tmp_path / "here").ended == "the terminal was closed"
+
+
 def test_ctrl_z_gives_the_terminal_back_and_fg_begins_a_new_picture(
     target: LiveTarget, tmp_path: Path
 ) -> None:
