@@ -298,12 +298,13 @@ def _display(given: WatchGiven, recordings: Recordings, clock: Clock) -> Display
 
 
 def _check_written(tally: _Tally, directories: AbstractSet[Path]) -> None:
-    """Raise NoSnapshotError when somebody removed all that was recorded."""
+    """Raise NoSnapshotError when all that was recorded is no longer where it was."""
     if tally.stored and not any(path.is_dir() for path in directories):
         places = " and ".join(map(str, sorted(directories)))
-        was, it = ("was", "it") if len(directories) == 1 else ("were", "they")
+        verb, it = ("is", "it") if len(directories) == 1 else ("are", "them")
         raise NoSnapshotError(
-            f"{places} {was} removed during the recording, and all that {it} held.",
+            f"{places} {verb} no longer there: somebody removed or renamed {it} during the"
+            " recording.",
             hint="Record again, into a directory that nobody cleans up.",
             slug="recording-removed",
         )

@@ -157,6 +157,12 @@ class RecordingWriter:
     def _check_space(self) -> None:
         try:
             space = free_space(self.directory)
+        except FileNotFoundError:
+            raise StorageError(
+                f"{self.directory} is no longer there: somebody removed or renamed it.",
+                hint="Record again, into a directory that nobody cleans up.",
+                slug="recording-removed",
+            ) from None
         except OSError as error:
             raise storage_error(self.directory, error) from error
         if space.is_low:

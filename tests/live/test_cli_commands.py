@@ -177,7 +177,7 @@ def test_a_recording_that_somebody_removed_is_told_at_the_end(
         watch.terminate()
         _, errors = watch.communicate(timeout=DEADLINE_S)
         assert watch.returncode == 5
-    assert "here was removed during the recording" in errors
+    assert "here is no longer there: somebody removed or renamed it during" in errors
     assert "messages.md#recording-removed" in errors
 
 

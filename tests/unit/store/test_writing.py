@@ -293,6 +293,21 @@ class TestRecordingWriter:
 
         assert names(tmp_path) == [".tmp-mine", dump.name, "notes.msgpack", "recording.json"]
 
+    def test_directory_that_was_renamed_is_told_as_such(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def free_space(directory: Path) -> FreeSpace:
+            os.statvfs(directory)
+            return FreeSpace(10**12, 10**12)
+
+        monkeypatch.setattr(writer_module, "free_space", free_space)
+        with RecordingWriter.create(tmp_path / "here", info()) as writer:
+            writer.append(tiny_snapshot())
+            (tmp_path / "here").rename(tmp_path / "there")
+            with pytest.raises(StorageError, match="somebody removed or renamed it") as caught:
+                writer.append(tiny_snapshot(after_s=1))
+        assert caught.value.slug == "recording-removed"
+
     def test_retention_removes_old_dumps_and_nothing_else(self, tmp_path: Path) -> None:
         keep = Retention(keep_ns=60_000_000_000, max_bytes=None)
         with RecordingWriter.create(tmp_path, info(), retention=keep) as writer:
