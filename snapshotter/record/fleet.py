@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from snapshotter.record.clock import Clock
     from snapshotter.record.events import Event
     from snapshotter.record.recorder import Recorder
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 __all__ = ["Fleet", "Limits", "Newcomers", "Stop"]
 
@@ -185,4 +188,6 @@ def _reason_of(error: BaseException | None) -> str:
         return StopReason.READER_GONE
     if isinstance(error, KeyboardInterrupt):
         return StopReason.INTERRUPT
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return StopReason.OUTPUT_FULL
     return f"ended by an error of snapshotter: {type(error).__name__}"

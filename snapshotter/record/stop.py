@@ -24,6 +24,7 @@ class StopReason(StrEnum):
     HANG_UP = "the terminal was closed"
     COUNT = "took as many snapshots as were asked for"
     DURATION = "recorded for as long as was asked for"
+    OUTPUT_FULL = "there was no room for the output any more"
     READER_GONE = "nobody reads the output any more"
 
 

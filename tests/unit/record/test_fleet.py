@@ -1,3 +1,4 @@
+import errno
 from collections import deque
 
 import pytest
@@ -137,18 +138,25 @@ def test_a_second_interrupt_in_the_middle_of_a_dump_still_closes_everything() ->
     assert [bench.writers[pid].reasons for pid in (1, 2)] == [[StopReason.INTERRUPT]] * 2
 
 
-def test_a_reader_that_goes_away_closes_everything() -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (BrokenPipeError(), StopReason.READER_GONE),
+        (OSError(errno.ENOSPC, "No space left on device"), StopReason.OUTPUT_FULL),
+    ],
+)
+def test_an_output_that_takes_no_more_closes_everything(error: OSError, reason: StopReason) -> None:
     bench = Bench(1)
 
     def read_one() -> None:
         with bench.fleet() as fleet:
             next(event for event in fleet.events() if isinstance(event, SnapshotTaken))
-            raise BrokenPipeError
+            raise error
 
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(type(error)):
         read_one()
     assert bench.observed[1].closed == 1
-    assert bench.writers[1].reasons == [StopReason.READER_GONE]
+    assert bench.writers[1].reasons == [reason]
 
 
 def test_recordings_that_never_began_are_closed_too() -> None:
