@@ -111,8 +111,8 @@ class Reply:
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, 0)
-            os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1
+            os.close(fd)
 
     def __enter__(self) -> Self:
         return self
@@ -132,6 +132,8 @@ class Spool:
     def __init__(self, place: Place, user: Credentials) -> None:
         self._name = PREFIX + os.urandom(16).hex()
         self._place = place
+        self._open_place = contextlib.ExitStack()
+        self._open_place.callback(place.close)
         self._user = user
         self._fd = -1
         self._marker_fd = -1
@@ -205,18 +207,21 @@ class Spool:
         return self._reply
 
     def remove(self) -> None:
-        """Remove all files and the directory, and close every descriptor. Never raises OSError."""
+        """Remove all files and the directory, and close every descriptor. Never raises OSError.
+
+        May be called again, also when Ctrl-C has cut it short.
+        """
         self._close_reply()
         if self._fd >= 0:
             with contextlib.suppress(OSError), acting_as(self._place.actor):
                 remove_files(self._place.fd, self._name, self._fd)
-            os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1
+            os.close(fd)
         if self._marker_fd >= 0:
             # Only now: until then no one else may take it for a leftover.
-            os.close(self._marker_fd)
-            self._marker_fd = -1
-        self._place.close()
+            fd, self._marker_fd = self._marker_fd, -1
+            os.close(fd)
+        self._open_place.close()
 
     def __enter__(self) -> Self:
         return self

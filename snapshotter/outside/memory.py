@@ -135,8 +135,8 @@ class Memory:
     def close(self) -> None:
         """Close the descriptor; harmless when it is closed already."""
         if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+            fd, self.fd = self.fd, -1
+            os.close(fd)
 
     def read(self, address: int, size: int) -> bytes:
         """Return exactly ``size`` bytes at ``address``.

@@ -123,8 +123,8 @@ class RecordingWriter:
     def close(self) -> None:
         """Let go of the recording without a word; it reads as cut off."""
         if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+            lock, self._lock = self._lock, -1
+            os.close(lock)
 
     def __enter__(self) -> Self:
         return self

@@ -63,6 +63,29 @@ def modes(path: str) -> dict[str, str]:
     return {name: f"{stat.S_IMODE(info.st_mode):o} {info.st_uid}" for name, info in files.items()}
 
 
+@pytest.mark.parametrize("number", range(5))
+def test_a_removal_that_ctrl_c_cuts_short_can_be_done_anew(
+    doll: Puppet, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = 0
+    close = os.close
+
+    def interrupted(fd: int) -> None:
+        nonlocal closed
+        close(fd)
+        if (closed := closed + 1) == number:
+            raise KeyboardInterrupt
+
+    spool = make_spool(doll.pid)
+    spool.new_request(b"request 1")
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(os, "close", interrupted)
+        spool.remove()
+    assert closed == (number or 4)
+    spool.remove()
+    assert not Path(f"/proc/{doll.pid}/root{spool.path_in_target}").exists()
+
+
 def test_target_reads_request_and_code_and_writes_the_reply(doll: Puppet) -> None:
     with make_spool(doll.pid) as spool, spool.new_request(b"request 1") as reply:
         base = spool.path_in_target
