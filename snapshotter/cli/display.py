@@ -139,8 +139,12 @@ class LiveDisplay(QuietDisplay):
         self._suspendable = suspendable(self._leave, self._come_back)
 
     def __enter__(self) -> Self:
-        self._begin()
-        self._suspendable.__enter__()
+        try:
+            self._begin()
+            self._suspendable.__enter__()
+        except KeyboardInterrupt:
+            self._leave()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -154,17 +158,16 @@ class LiveDisplay(QuietDisplay):
         return Live(console=console(), refresh_per_second=1, get_renderable=self._screen)
 
     def _begin(self) -> None:
-        try:
-            # Its thread takes no signal for the process: one that has to wait would not do so.
-            with no_signals():
-                self._live.start()
-        except KeyboardInterrupt:
-            self._leave()
-            raise
+        # Its thread takes no signal for the process: one that has to wait would not do so.
+        with no_signals():
+            self._live.start()
 
     def _leave(self) -> None:
         try:
             self._live.stop()
+        except KeyboardInterrupt:
+            self._live.console.show_cursor()
+            raise
         except OSError as error:
             if error.errno != errno.EIO:
                 raise

@@ -77,6 +77,24 @@ def test_ctrl_c_while_the_live_view_begins_leaves_the_terminal_as_it_was(
     assert not display._live.is_started
 
 
+def test_ctrl_c_while_the_live_view_ends_leaves_the_cursor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    display = LiveDisplay({}, interval_ns=SECOND, clock=FakeClock(), catalogue=CATALOGUE)
+    stop = display._live.console.clear_live
+    shown: list[bool] = []
+
+    def interrupted() -> None:
+        stop()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(display._live.console, "clear_live", interrupted)
+    monkeypatch.setattr(display._live.console, "show_cursor", lambda show=True: shown.append(show))
+    with pytest.raises(KeyboardInterrupt), display:
+        pass
+    assert shown == [False, True]
+
+
 def test_what_a_process_became_by_exec_begins_a_view_of_its_own() -> None:
     directories = {4121: Path("first")}
     display = LiveDisplay(directories, interval_ns=SECOND, clock=FakeClock(), catalogue=CATALOGUE)
