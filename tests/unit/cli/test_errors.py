@@ -151,6 +151,25 @@ def test_ctrl_c_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
+def test_ctrl_c_in_a_callback_while_modules_are_read_is_not_lost() -> None:
+    program = """
+import signal, sys, weakref
+from snapshotter import cli
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "snapshotter.cli.errors":
+            lock = {1}
+            reference = weakref.ref(lock, lambda _: signal.raise_signal(signal.SIGINT))
+            del lock
+sys.meta_path.insert(0, Interrupted())
+sys.argv[1:] = ["--version"]
+cli.program()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, b"", b"")
+
+
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     program = (
         "import sys\nfrom snapshotter.cli.errors import exit_code_of\n"
