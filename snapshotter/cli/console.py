@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["ColorMode", "console", "is_terminal", "print_line", "show"]
+__all__ = ["ColorMode", "can_draw", "console", "is_terminal", "print_line", "show"]
 
 # A pipe has no width: wide enough not to break a stack line, narrow enough to be read later.
 _PIPE_WIDTH = 160
@@ -32,6 +32,14 @@ class ColorMode(StrEnum):
 def is_terminal(stream: IO[str] | None = None) -> bool:
     """Return whether a person reads stdout (or ``stream``) as it is written."""
     return (stream or sys.stdout).isatty()
+
+
+def can_draw() -> bool:
+    """Return whether stdout is a terminal on which what was shown can be replaced."""
+    if not is_terminal():
+        return False
+    there = console()
+    return there.is_terminal and not there.is_dumb_terminal
 
 
 def console(stream: IO[str] | None = None, *, plain: bool = False) -> Console:

@@ -10,7 +10,7 @@ import click
 
 from snapshotter.cli.capture import CaptureGiven, capture_arguments, capture_options
 from snapshotter.cli.command import Command
-from snapshotter.cli.console import is_terminal
+from snapshotter.cli.console import can_draw
 from snapshotter.cli.errors import print_note
 from snapshotter.cli.idle import idle_catalogue
 from snapshotter.cli.params import COUNT, DIRECTORY, DURATION, PID, SIZE
@@ -142,7 +142,8 @@ def command(**given: Unpack[WatchGiven]) -> int:
     its time, or 0.02 % with --every under 1s. A snapshot that would take more is from outside only,
     and says so.
 
-    On a terminal the last snapshots are shown live; in a pipe there is one line per event.
+    On a terminal the last snapshots are shown live; in a pipe, or where TERM is dumb, there is
+    one line per event.
     """
     targets = Targets(pids=given["pids"], names=given["name"], trees=given["tree"])
     _check(given)
@@ -290,7 +291,7 @@ def _display(given: WatchGiven, recordings: Recordings, clock: Clock) -> Display
     if given["quiet"]:
         return display.QuietDisplay()
     catalogue = idle_catalogue()
-    if not is_terminal():
+    if not can_draw():
         return display.LineDisplay(clock, catalogue)
     return display.LiveDisplay(
         recordings.directories, interval_ns=given["every"], clock=clock, catalogue=catalogue

@@ -286,6 +286,25 @@ def test_a_terminal_gets_a_live_view_and_is_left_as_it_was(
     assert screen.count(b"\x1b[?25l") == screen.count(b"\x1b[?25h")  # The cursor is back.
 
 
+def test_a_terminal_that_cannot_be_drawn_on_gets_lines(target: LiveTarget, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    words = ["watch", str(target.pid), "--every", "200ms", "--count", "2", "-o", "here"]
+    environment = {**os.environ, "TERM": "dumb"}
+    with subprocess.Popen(
+        [*SNAP, *words], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ) as watch:
+        os.close(theirs)
+        screen = b""
+        with contextlib.suppress(OSError):  # EIO: the other side is closed.
+            while chunk := os.read(ours, 65_536):
+                screen += chunk
+        os.close(ours)
+        assert watch.wait(DEADLINE_S) == 0
+    assert screen.count(b" snapshot pid=") == 2
+    assert b"stopped reason=count" in screen
+    assert b"\x1b" not in screen
+
+
 def test_a_terminal_that_is_closed_ends_the_watch_in_order(
     target: LiveTarget, tmp_path: Path
 ) -> None:
