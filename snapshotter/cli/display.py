@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, Self
@@ -11,7 +10,7 @@ from snapshotter.analysis.diff import diff
 from snapshotter.analysis.dwell import dwell
 from snapshotter.attach.protocol import no_signals
 from snapshotter.cli.console import console, print_line
-from snapshotter.cli.errors import discard_output, print_note
+from snapshotter.cli.errors import print_note
 from snapshotter.cli.suspending import not_suspended, suspendable
 from snapshotter.record.events import (
     Event,
@@ -152,10 +151,10 @@ class LiveDisplay(QuietDisplay):
         self._leave()
 
     def _new_live(self) -> Live:
-        from rich.live import Live  # noqa: PLC0415 -- start-up
+        from snapshotter.cli.closing_live import ClosingLive  # noqa: PLC0415 -- start-up
 
         # It draws once a second, also while a snapshot is under way.
-        return Live(console=console(), refresh_per_second=1, get_renderable=self._screen)
+        return ClosingLive(console=console(), refresh_per_second=1, get_renderable=self._screen)
 
     def _begin(self) -> None:
         # Its thread takes no signal for the process: one that has to wait would not do so.
@@ -168,10 +167,6 @@ class LiveDisplay(QuietDisplay):
         except KeyboardInterrupt:
             self._live.console.show_cursor()
             raise
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
-            discard_output()  # The terminal was closed: nobody is left to look at it.
 
     def _come_back(self) -> None:
         """Begin a new picture, below what the shell has written meanwhile."""

@@ -1,4 +1,7 @@
+import os
+import pty
 import signal
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -123,3 +126,19 @@ def test_every_line_about_one_process_says_which(capsys: pytest.CaptureFixture[s
         ["trouble", "pid=7"],
         ["ended", "pid=7"],
     ]
+
+
+def test_a_terminal_that_is_closed_while_it_is_drawn_on_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = pty.openpty()
+    with open(theirs, "w", encoding="utf-8", closefd=False) as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("FORCE_COLOR", "1")  # rich would look anew, and see no terminal
+        display = LiveDisplay({}, interval_ns=SECOND, clock=FakeClock(), catalogue=CATALOGUE)
+        with display:
+            os.close(ours)
+            display.tell(SnapshotTaken(samples.snapshot()))
+            display.tell(SnapshotTaken(samples.snapshot(1)))
+    os.close(theirs)
