@@ -32,6 +32,7 @@ _SENTENCES = {
     errno.EACCES: ("not-writable", "we may not write there", "Write elsewhere."),
     errno.EPERM: ("not-writable", "we may not write there", "Write elsewhere."),
     errno.ENOTDIR: ("not-a-directory", "a part of its path is not a directory", ""),
+    errno.EEXIST: ("not-a-directory", "a part of its path is not a directory", ""),
     errno.ENOENT: ("no-such-directory", "its directory does not exist", "Create it first."),
     errno.EFBIG: ("file-too-large", "it is larger than a file may be", "Raise ulimit -f."),
     errno.EMFILE: ("too-many-files", "too many files are open", "Raise ulimit -n."),

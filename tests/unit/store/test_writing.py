@@ -259,6 +259,15 @@ class TestRecordingWriter:
         ):
             writer.append(tiny_snapshot(pid=5))
 
+    @pytest.mark.parametrize("name", ["file", "file/below", "file/below/that"])
+    def test_file_where_a_directory_should_be_is_told_as_such(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(StorageError, match="is not a directory") as caught:
+            RecordingWriter.create(tmp_path / name, info())
+        assert caught.value.slug == "not-a-directory"
+
     def test_directory_with_other_files_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.tex").touch()
 
