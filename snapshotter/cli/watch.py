@@ -260,10 +260,13 @@ def _run(given: WatchGiven, recordings: Recordings, targets: Targets, clock: Clo
             limits=_limits(given, clock),
             newcomers=_follower(given, recordings, targets, pids),
         )
-        with fleet, _display(given, recordings, clock) as display:
-            for event in fleet.events():
-                tally.count(event)
-                display.tell(event)
+        try:
+            with fleet, _display(given, recordings, clock) as display:
+                for event in fleet.events():
+                    tally.count(event)
+                    display.tell(event)
+        except KeyboardInterrupt:  # The second signal: all is closed, and the first one counts.
+            tally.stopped = stop.reason
     return tally
 
 

@@ -181,15 +181,16 @@ def test_a_recording_that_somebody_removed_is_told_at_the_end(
     assert "messages.md#recording-removed" in errors
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_two_signals_end_a_watch_at_once_and_leave_nothing(
-    target: LiveTarget, tmp_path: Path
+    target: LiveTarget, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     here = tmp_path / "here"
     with watching(target.pid, "--every", "100ms", "-o", "here", cwd=tmp_path) as watch:
         wait_until(lambda: len(dumps(here)) >= 2)
-        watch.send_signal(signal.SIGINT)
-        watch.send_signal(signal.SIGINT)
-        assert watch.wait(DEADLINE_S) == 130
+        watch.send_signal(number)
+        watch.send_signal(number)
+        assert watch.wait(DEADLINE_S) == code
     recording = load_recording(here)
     assert recording.skipped == ()
     assert [path.name for path in here.iterdir() if path.name.startswith(".tmp")] == []

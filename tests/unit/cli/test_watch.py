@@ -157,22 +157,31 @@ def test_ctrl_c_before_anything_was_taken(snap: Snap, bench: Bench) -> None:
     assert outcome.err == ""
 
 
-def test_a_second_ctrl_c_does_not_wait_for_the_snapshot(snap: Snap, bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "reason"),
+    [
+        (signal.SIGINT, 130, "interrupted with Ctrl-C"),
+        (signal.SIGTERM, 0, "stopped with SIGTERM"),
+    ],
+)
+def test_a_second_signal_does_not_wait_for_the_snapshot(
+    snap: Snap, bench: Bench, number: signal.Signals, code: int, reason: str
+) -> None:
     def impatient(observed: FakeObserved) -> None:
         first = observed.capture
 
         def capture() -> Snapshot:
             if not observed.captured_at:
                 return first()
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
+            signal.raise_signal(number)
             raise AssertionError("the second signal should have come through")
 
         observed.capture = capture  # type: ignore[method-assign]
 
     bench.prepare = impatient
-    assert snap("watch", 4121, "-o", "here").code == 130
-    assert info(Path("here"))["ended"] == "interrupted with Ctrl-C"
+    assert snap("watch", 4121, "-o", "here").code == code
+    assert info(Path("here"))["ended"] == reason
     assert bench.observed[4121].closed == 1
 
 
@@ -202,7 +211,10 @@ def test_recordings_that_somebody_removed_are_told(snap: Snap, bench: Bench) -> 
     bench.at_sleep(4, lambda: shutil.rmtree("all"))
     outcome = snap("watch", 1, 2, "--count", 2, "-o", "all")
     assert outcome.code == 5
-    assert " were removed during the recording, and all that they held." in outcome.err
+    assert (
+        " are no longer there: somebody removed or renamed them during the recording."
+        in outcome.err
+    )
     assert "messages.md#recording-removed" in outcome.err
 
 
