@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from snapshotter.model import Missed, Snapshot
 
+_NOTE_EVERY_NS = 10_000_000_000
+
 __all__ = ["RecordingInfo", "RecordingWriter", "write_dump"]
 
 
@@ -47,6 +49,8 @@ class RecordingWriter:
         self._next_sequence = 1
         self._missed_last = False
         self._is_new = False
+        self._noted_at_ns = 0
+        self._is_noted = True
 
     @classmethod
     def create(
@@ -96,15 +100,26 @@ class RecordingWriter:
             stream.write(data)
         self._next_sequence += 1
         self._missed_last = False
+        if not self._is_noted:
+            with suppress(StorageError):  # The dump is there, and ``finish`` writes it, too.
+                self._note()
         self._kept.append(Kept(path, snapshot.captured_at_ns, len(data)))
         self._prune(snapshot.captured_at_ns)
         return path
 
     def miss(self, missed: Missed) -> None:
-        """Note due times that have no snapshot. Raises StorageError."""
+        """Note due times that have no snapshot. Raises StorageError.
+
+        Of many in a row the first is written at once, the others now and then: whoever has too
+        much to do must not spend what time there is on saying so.
+        """
+        is_first = not self._missed_last
         self._info = self._info.with_missed(missed, joins_last=self._missed_last)
         self._missed_last = True
-        write_info(self.directory, self._info)
+        self._is_noted = False
+        if is_first or abs(missed.due_at_ns - self._noted_at_ns) >= _NOTE_EVERY_NS:
+            self._noted_at_ns = missed.due_at_ns
+            self._note()
 
     def finish(self, reason: str) -> None:
         """Note why the recording ended, one sentence, and let go of it. Raises StorageError.
@@ -153,6 +168,10 @@ class RecordingWriter:
             (self.directory / INFO_NAME).unlink()
             if self._is_new:
                 self.directory.rmdir()
+
+    def _note(self) -> None:
+        write_info(self.directory, self._info)
+        self._is_noted = True
 
     def _check_space(self) -> None:
         try:

@@ -259,6 +259,32 @@ class TestRecordingWriter:
         ):
             writer.append(tiny_snapshot(pid=5))
 
+    def test_many_missed_ticks_in_a_row_are_written_now_and_then(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def counts() -> int:
+            earlier = read_info(tmp_path)
+            return sum(missed.count for missed in earlier.missed) if earlier else 0
+
+        written: list[int] = []
+        write = writer_module.write_info
+        monkeypatch.setattr(
+            writer_module, "write_info", lambda *what: (write(*what), written.append(counts()))
+        )
+        with RecordingWriter.create(tmp_path, info()) as writer:
+            written.clear()
+            for tick in range(200):
+                due_ns = NOW_NS + tick * 100_000_000
+                writer.miss(Missed(due_ns, 1, MissedReason.OVERRUN))
+            assert written == [1, 101]
+            writer.append(tiny_snapshot())
+            assert written == [1, 101, 200]
+            writer.append(tiny_snapshot(after_s=1))
+            writer.miss(Missed(NOW_NS, 1, MissedReason.OVERRUN))
+            writer.miss(Missed(NOW_NS, 1, MissedReason.OVERRUN))
+            writer.finish("That is all.")
+        assert counts() == 202
+
     @pytest.mark.parametrize("name", ["file", "file/below", "file/below/that"])
     def test_file_where_a_directory_should_be_is_told_as_such(
         self, tmp_path: Path, name: str
