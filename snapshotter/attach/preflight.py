@@ -159,6 +159,8 @@ def _examine(pid: int) -> Iterator[Check]:
             runtime = Runtime.attach(pid, memory)
             yield Check("python", _OK, f"It runs CPython {runtime.version_text}.")
             yield from _check_runtime(pid, runtime)
+    except TooManyFilesError:
+        raise
     except SnapshotterError as error:
         sandbox = sandbox_of(pid)
         fix = f"It is {sandbox}: run snap inside of it." if sandbox else error.hint

@@ -21,7 +21,6 @@ from snapshotter.errors import (
     NotPermittedError,
     ProcessEndedError,
     SnapshotterError,
-    TooManyFilesError,
     TornReadError,
     check_files,
 )
@@ -141,8 +140,6 @@ class Observer:
             pass
         try:
             is_same = still_same(self._identity)
-        except TooManyFilesError:
-            return None  # its memory could be read
         except NotPermittedError:
             # It has changed its user, or hides from others: its memory still is what we opened.
             is_same = start_ticks(self._identity.pid) == self._identity.start_ticks
