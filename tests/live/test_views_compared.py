@@ -47,7 +47,7 @@ def views(monkeypatch: pytest.MonkeyPatch) -> Views:
 
 
 class Views:
-    """Takes a snapshot from the view that is asked for."""
+    """Takes a snapshot whose threads were seen from the view that is asked for, main apart."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
@@ -63,7 +63,7 @@ class Views:
 
             def taken() -> bool:
                 found.append(observer.capture())
-                return (View.INSIDE in found[-1].capture.views) is (view is View.INSIDE)
+                return all(one.view is view for one in found[-1].threads if not one.is_main)
 
             wait_until(taken)
         return found[-1]
