@@ -91,7 +91,7 @@ def _inside_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
     if not (baseline.gc and current.gc):
         yield "The collector was not compared: not both snapshots have it."
     if baseline.tasks_total is None or current.tasks_total is None:
-        yield "Tasks that came and went are not known: not both snapshots have them."
+        yield "Tasks that came and went are not known: not both snapshots know all tasks."
     elif not (has_all_tasks(baseline) and has_all_tasks(current)):
         yield (
             "Tasks that came and went are not all known:"

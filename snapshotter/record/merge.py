@@ -207,12 +207,23 @@ def _gc(views: Views) -> GcState | None:
 
 def _tasks(views: Views) -> tuple[tuple[Task, ...], int | None]:
     """The tasks, and how many there are: the probe knows only loops that asyncio itself turns."""
-    told, details = _tells_tasks(views), views.details
+    told, inside, details = _tells_tasks(views), views.inside, views.details
     if told is None:
         return (), None
-    if told is details or views.inside is None or views.inside.lacks_tasks or details is None:
+    if told is details or inside is None:
         return told.tasks, told.tasks_total
-    return told.tasks + details.tasks, views.inside.tasks_total + (details.tasks_total or 0)
+    if details is None:
+        return inside.tasks, None if _refused(inside) else inside.tasks_total
+    if details.tasks_total is None:
+        return inside.tasks, None  # those of other loops are not known
+    if inside.lacks_tasks:
+        return inside.tasks, inside.tasks_total
+    return inside.tasks + details.tasks, inside.tasks_total + details.tasks_total
+
+
+def _refused(inside: InsideView) -> bool:
+    """Whether the probe could not even count tasks."""
+    return inside.lacks_tasks and not inside.tasks_total
 
 
 def _tells_tasks(views: Views) -> InsideView | OutsideDetails | None:

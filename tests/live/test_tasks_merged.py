@@ -111,6 +111,7 @@ def test_tasks_of_such_a_loop_that_cannot_be_read_are_missed(
 
     assert View.INSIDE in taken.capture.views
     assert [task.name for task in taken.tasks] == ["beside"] * bool(beside)
+    assert taken.tasks_total is None
     assert len([text for text in taken.capture.missing if "asyncio task" in text]) == 1
 
 

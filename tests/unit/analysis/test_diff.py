@@ -107,7 +107,7 @@ def test_diff_tells_tasks_that_changed() -> None:
 def test_tasks_that_one_side_may_only_lack_neither_came_nor_went() -> None:
     whole, after = snapshot(0), snapshot(1)
     for part, words in (
-        (replace(whole, tasks=(), tasks_total=None), "not both snapshots have them"),
+        (replace(whole, tasks=(), tasks_total=None), "not both snapshots know all tasks"),
         (replace(whole, tasks=whole.tasks[:1]), "more tasks than a snapshot holds"),
     ):
         for first, second in ((part, after), (replace(after, process=part.process), part)):
