@@ -214,6 +214,12 @@ def test_of_texts_that_were_cut_the_common_part_is_compared() -> None:
         assert changes(head(short), head(long)) == changes(head(long), head(short)) == []
         assert changes(head(short), head(other)) == [("", "changed")]
     assert changes(head(None), head("ab")) == []
+    noon, later = "2026-01-01T12:00:00", "2026-01-01T12:00:00.500000"
+    old, new = (
+        seen(Value(Kind.TIME, "datetime.datetime", Status.TRUNCATED, value=each))
+        for each in (noon, later)
+    )
+    assert changes(old, new) == [("", "changed")]
 
 
 def test_a_key_that_there_was_no_time_for_may_be_any_key() -> None:
