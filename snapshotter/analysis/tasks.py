@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["has_all_tasks", "task_changes"]
 
-type _Key = tuple[int, int, str | None]
+type _Key = tuple[int, int]
 
 
 def task_changes(baseline: Snapshot, current: Snapshot, *, elapsed: Elapsed) -> TaskChanges:
@@ -22,16 +22,16 @@ def task_changes(baseline: Snapshot, current: Snapshot, *, elapsed: Elapsed) -> 
     """
     old = {_key(task): task for task in baseline.tasks}
     new = {_key(task): task for task in current.tasks}
-    came = (task for key, task in new.items() if key not in old and has_all_tasks(baseline))
-    added = (TaskChange(None, task, Change.ADDED) for task in came)
-    gone = (task for key, task in old.items() if key not in new and has_all_tasks(current))
-    removed = (TaskChange(task, None, Change.REMOVED) for task in gone)
-    changed = (
-        TaskChange(old[key], task, Change.CHANGED)
-        for key, task in new.items()
-        if key in old and _differ(old[key], task)
+    pairs = [(old[key], new[key]) for key in new if key in old and _may_be_one(old[key], new[key])]
+    stayed = {_key(task) for _, task in pairs}
+    came = (new[key] for key in new if key not in stayed and has_all_tasks(baseline))
+    gone = (old[key] for key in old if key not in stayed and has_all_tasks(current))
+    changes = (
+        *(TaskChange(None, task, Change.ADDED) for task in came),
+        *(TaskChange(task, None, Change.REMOVED) for task in gone),
+        *(TaskChange(*pair, Change.CHANGED) for pair in pairs if _differ(*pair)),
     )
-    return TaskChanges(_total(baseline, current, elapsed), (*added, *removed, *changed))
+    return TaskChanges(_total(baseline, current, elapsed), changes)
 
 
 def has_all_tasks(snapshot: Snapshot) -> bool:
@@ -40,7 +40,12 @@ def has_all_tasks(snapshot: Snapshot) -> bool:
 
 
 def _key(task: Task) -> _Key:
-    return task.identity, task.loop, task.name
+    return task.identity, task.loop
+
+
+def _may_be_one(before: Task, after: Task) -> bool:
+    """Compare names, where both are known."""
+    return before.name == after.name or None in {before.name, after.name}
 
 
 def _differ(before: Task, after: Task) -> bool:

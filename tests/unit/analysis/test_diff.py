@@ -117,6 +117,21 @@ def test_tasks_that_one_side_may_only_lack_neither_came_nor_went() -> None:
             assert any(words in each for each in found.not_compared)
 
 
+def test_a_task_whose_name_one_side_hides_is_the_same_task() -> None:
+    def named(whole: Snapshot, name: str | None) -> Snapshot:
+        tasks = (replace(whole.tasks[0], name=name), *whole.tasks[1:])
+        return replace(whole, tasks=tasks)
+
+    before, after = snapshot(0), snapshot(0)
+    for first, second in ((None, "poll-1"), ("poll-1", None), (None, None)):
+        tasks = diff(named(before, first), named(after, second)).tasks
+        assert tasks is not None
+        assert tasks.changes == ()
+    tasks = diff(named(before, "poll-1"), named(after, "poll-2")).tasks
+    assert tasks is not None
+    assert [each.change for each in tasks.changes] == [Change.ADDED, Change.REMOVED]
+
+
 def test_diff_of_a_snapshot_with_itself_finds_nothing() -> None:
     same = diff(snapshot(0), snapshot(0))
     assert same.nothing_changed
