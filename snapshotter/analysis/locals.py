@@ -110,13 +110,20 @@ def _of_frame(sides: _Sides, thread: Thread, old: Frame, new: Frame) -> Iterator
 
 def variable_changes(baseline: Snapshot, current: Snapshot) -> Iterator[VariableChange]:
     """Compare the variables that both sides were asked for."""
-    sides = _sides(baseline, current, _view_of(baseline), _view_of(current))
+    sides_of = cache(partial(_sides, baseline, current))
+    for before, after in _variable_pairs(baseline, current):
+        if not _is_torn(before, after):
+            sides = sides_of(_view_of(before, baseline), _view_of(after, current))
+            changes, more = sides.differences(before, after)
+            if changes:
+                yield VariableChange(after.expression, changes, sides.views, more)
+
+
+def _variable_pairs(baseline: Snapshot, current: Snapshot) -> Iterator[tuple[Variable, Variable]]:
     old = {variable.expression: variable for variable in baseline.variables}
     for variable in current.variables:
-        if variable.expression in old and not _is_torn(variable, old[variable.expression]):
-            changes, more = sides.differences(old[variable.expression], variable)
-            if changes:
-                yield VariableChange(variable.expression, changes, sides.views, more)
+        if variable.expression in old:
+            yield old[variable.expression], variable
 
 
 def _is_torn(*sides: Variable) -> bool:
@@ -126,14 +133,13 @@ def _is_torn(*sides: Variable) -> bool:
 
 def torn_variables(baseline: Snapshot, current: Snapshot) -> int:
     """Count the variables that were not compared for that reason."""
-    old = {variable.expression: variable for variable in baseline.variables}
-    return sum(
-        _is_torn(each, old[each.expression]) for each in current.variables if each.expression in old
-    )
+    return sum(_is_torn(*pair) for pair in _variable_pairs(baseline, current))
 
 
-def _view_of(snapshot: Snapshot) -> View:
-    """Return the view that variables come from: the probe's, unless there is none."""
+def _view_of(variable: Variable, snapshot: Snapshot) -> View:
+    """Return the view that it comes from; in old files the probe's, unless there is none."""
+    if variable.view is not None:
+        return variable.view
     return View.INSIDE if View.INSIDE in snapshot.capture.views else View.OUTSIDE
 
 
@@ -148,10 +154,12 @@ def mixed_threads(pairs: Iterable[tuple[Thread, Thread]]) -> int:
 
 def mixed_variables(baseline: Snapshot, current: Snapshot) -> int:
     """Count the variables that were compared although two views had read them."""
-    if _view_of(baseline) is _view_of(current):
-        return 0
-    old = {variable.expression for variable in baseline.variables if variable.node is not None}
-    return sum(each.expression in old and each.node is not None for each in current.variables)
+    return sum(
+        before.node is not None
+        and after.node is not None
+        and _view_of(before, baseline) is not _view_of(after, current)
+        for before, after in _variable_pairs(baseline, current)
+    )
 
 
 def resizes(

@@ -22,6 +22,7 @@ from snapshotter.model import (
     TaskState,
     Value,
     Variable,
+    View,
 )
 from snapshotter.model.limits import Limits
 from snapshotter.outside.linetable import line_at
@@ -373,6 +374,7 @@ def _variables(message: Fields, nodes: int) -> tuple[Variable, ...]:
             expression=text(expression),
             node=None if node is None else index(node, nodes),
             problem=maybe(problem, str),
+            view=View.INSIDE,
         )
         for expression, node, problem in message.rows("variables", 3)
     )

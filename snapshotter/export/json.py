@@ -231,4 +231,5 @@ def _variable(variable: Variable, trees: ValueTrees) -> _Dict:
         "expression": variable.expression,
         "value": None if variable.node is None else trees.tree(variable.node),
         "problem": variable.problem,
+        "view": None if variable.view is None else variable.view.value,
     }

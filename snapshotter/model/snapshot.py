@@ -219,6 +219,8 @@ class Variable:
     expression: str
     node: int | None
     problem: str | None = None
+    view: View | None = None
+    """Where it was looked for; None in old files, which do not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from snapshotter.model.snapshot import TORN, Local, Variable
+from snapshotter.model.snapshot import TORN, Local, Variable, View
 from snapshotter.model.values import Item, Kind, Status, Value
 
 if TYPE_CHECKING:
@@ -82,13 +82,14 @@ class Assembly:
             problem = seen.problem
             if self._is_last or problem:
                 problem = problem or TORN
-                self.variables[path] = Variable(expression, None, problem)
+                self.variables[path] = Variable(expression, None, problem, View.OUTSIDE)
                 return True
             return False
         if not self._is_last and self._reaches_torn([seen.node]):
             return False
         self._add([seen.node])
-        self.variables[path] = Variable(expression, self._places[seen.node])
+        node = self._places[seen.node]
+        self.variables[path] = Variable(expression, node, view=View.OUTSIDE)
         return True
 
     def scrubbed_values(self) -> tuple[Value, ...]:

@@ -81,9 +81,18 @@ class Columns:
     def words[E: StrEnum](self, name: str, words: type[E]) -> list[E]:
         """Return a column of members of ``words``."""
         column = self.rows_of(name, len(self._strings))
-        place = f"{self._table}.{name}"
-        members = {index: _word(place, self._strings[index], words) for index in set(column)}
+        members = self._members(name, words, set(column))
         return [members[index] for index in column]
+
+    def maybe_words[E: StrEnum](self, name: str, words: type[E]) -> list[E | None]:
+        """Return a column of members of ``words`` or None."""
+        column = self.maybe_rows_of(name, len(self._strings))
+        members = self._members(name, words, {index for index in column if index is not None})
+        return [None if index is None else members[index] for index in column]
+
+    def _members[E: StrEnum](self, name: str, words: type[E], used: set[int]) -> dict[int, E]:
+        place = f"{self._table}.{name}"
+        return {index: _word(place, self._strings[index], words) for index in used}
 
     def _column(self, name: str, types: frozenset[type]) -> list[Any]:
         column = self._section.get(name)

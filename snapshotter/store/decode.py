@@ -136,6 +136,7 @@ def _variables(document: _Document, strings: Sequence[str], count: int) -> tuple
         table.texts("expression"),
         table.maybe_rows_of("value", count),
         table.maybe_texts("problem"),
+        table.maybe_words("view", View),
         strict=True,
     )
     return tuple(Variable(*row) for row in rows)

@@ -184,8 +184,16 @@ def _tasks(tasks: Iterable[Task], strings: Strings, stacks: Stacks) -> _Table:
 
 def _variables(variables: Iterable[Variable], strings: Strings) -> _Table:
     return columns(
-        ((strings.add(v.expression), v.node, strings.maybe(v.problem)) for v in variables),
-        *("expression", "value", "problem"),
+        (
+            (
+                strings.add(variable.expression),
+                variable.node,
+                strings.maybe(variable.problem),
+                strings.maybe(variable.view),
+            )
+            for variable in variables
+        ),
+        *("expression", "value", "problem", "view"),
     )
 
 

@@ -68,7 +68,7 @@ One row per asyncio task: `identity`, `name`? s-index, `state` s-index (`pending
 * `locals_missing` table, one row per frame whose locals were selected and are not all there: `of`,
   `row`, `depth`, `reason` s-index.
 * `variables` table, one row per module variable asked for: `expression` s-index, `value`? row of
-  `values`, `problem`? s-index.
+  `values`, `problem`? s-index, `view`? s-index.
 
 ### Values
 * `values` table, one row per captured value: `kind` s-index, `type` s-index, `status` s-index

@@ -266,7 +266,8 @@ _ticks = st.builds(Tick, sequence=_counts, due_at_ns=_unix_ns, lateness_ns=_int6
 
 def _variables(nodes: int) -> st.SearchStrategy[Variable]:
     node = st.none() | st.integers(0, nodes - 1) if nodes else st.none()
-    return st.builds(Variable, expression=texts, node=node, problem=_maybe_texts)
+    view = st.none() | st.sampled_from(View)
+    return st.builds(Variable, expression=texts, node=node, problem=_maybe_texts, view=view)
 
 
 @st.composite

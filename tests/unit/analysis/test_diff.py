@@ -23,6 +23,7 @@ from snapshotter.model import (
     Value,
     ValueLevel,
     Variable,
+    View,
 )
 from snapshotter.model.snapshot import TORN
 from tests.support.samples import (
@@ -239,6 +240,27 @@ def test_names_that_another_level_shows_longer_are_the_same_names() -> None:
     assert diff(long, short).nothing_changed
     (changed,) = diff(short, at(ValueLevel.FULL, 400, 2)).changed_locals
     assert [one.change for one in changed.changes] == [Change.CHANGED]
+
+
+def test_a_variable_of_another_view_is_compared_by_what_both_views_read_exactly() -> None:
+    def at(view: View | None, length: int, row: int) -> Snapshot:
+        variable = Variable("app:ITEM", 0, view=view)
+        items = (Item(1, "row", attribute=True),)
+        values = (
+            Value(Kind.OBJECT, "app.Item", length=length, items=items),
+            Value(Kind.INT, "int", value=row),
+        )
+        return replace(snapshot(), threads=(), values=values, variables=(variable,))
+
+    inside = at(View.INSIDE, 1, 3)
+    assert View.INSIDE in inside.capture.views
+    found = diff(inside, at(View.OUTSIDE, 2, 3))
+    assert not found.variables
+    assert any("compared by" in each and "1 variable" in each for each in found.not_compared)
+    for view in (View.INSIDE, None):
+        assert diff(inside, at(view, 2, 3)).variables
+    (changed,) = diff(inside, at(View.OUTSIDE, 1, 4)).variables
+    assert changed.views == (View.INSIDE, View.OUTSIDE)
 
 
 def test_a_variable_that_one_side_could_not_read_neither_came_nor_went() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -15,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapshotter.errors import UnreadableFileError
-from snapshotter.model import Snapshot
+from snapshotter.model import Snapshot, Variable, View
 from snapshotter.store.decode import decode
 from snapshotter.store.encode import encode
 from snapshotter.store.envelope import seal
 from snapshotter.store.format import MAX_FILE_BYTES, TRAILER_BYTES
 from tests.support.examples import examples
-from tests.support.synthetic import busy_snapshot
+from tests.support.synthetic import busy_snapshot, tiny_snapshot
 
 GOOD = encode(busy_snapshot(threads=2, depth=3, differing=1, locals_each=2))
 HEAD_BYTES = len(b"\xde\x00\x00" + msgpack.packb("schema") + msgpack.packb("snapshotter.dump/1"))
@@ -115,6 +116,16 @@ def test_optional_columns_and_fields_may_be_absent() -> None:
     assert snapshot.capture.armed_ns is None
     assert not any(task.awaited_by for task in snapshot.tasks)
     assert all(thread.counters and thread.counters.wchan is None for thread in snapshot.threads)
+
+
+def test_a_variable_of_an_old_file_says_no_view() -> None:
+    variable = Variable("app:limit", None, "there is none", View.OUTSIDE)
+    written = encode(replace(tiny_snapshot(), variables=(variable,)))
+    assert decode(written).variables == (variable,)
+    fields = msgpack.unpackb(written)
+    del fields["variables"]["view"]
+    old = {key: fields[key] for key in fields if key not in {"schema", "crc32", "end"}}
+    assert decode(seal(old)).variables == (replace(variable, view=None),)
 
 
 _BAD = (None, True, -1, 2**40, 1.5, b"\xff", "word", [], {}, [[1]], [None], [-1], [2**63], ["x"])
