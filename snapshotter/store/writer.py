@@ -47,6 +47,7 @@ class RecordingWriter:
         self._lock = lock
         self._kept: list[Kept] = []
         self._next_sequence = 1
+        self._clock_ns: int | None = None
         self._missed_last = False
         self._is_new = False
         self._noted_at_ns = 0
@@ -103,8 +104,9 @@ class RecordingWriter:
         if not self._is_noted:
             with suppress(StorageError):  # The dump is there, and ``finish`` writes it, too.
                 self._note()
-        self._kept.append(Kept(path, snapshot.captured_at_ns, len(data)))
-        self._prune(snapshot.captured_at_ns)
+        at_ns = self._steady_ns(snapshot)
+        self._kept.append(Kept(path, at_ns, len(data)))
+        self._prune(at_ns)
         return path
 
     def miss(self, missed: Missed) -> None:
@@ -190,6 +192,12 @@ class RecordingWriter:
                 hint="Free some space; until then nothing more is written.",
                 slug="low-disk-space",
             )
+
+    def _steady_ns(self, snapshot: Snapshot) -> int:
+        """Return when it was taken by the clock of the first one of ours, as if never set since."""
+        if self._clock_ns is None:
+            self._clock_ns = snapshot.captured_at_ns - snapshot.monotonic_ns
+        return self._clock_ns + snapshot.monotonic_ns
 
     def _prune(self, now_ns: int) -> None:
         gone = to_remove(self._kept, self.retention, now_ns=now_ns)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -352,6 +353,20 @@ class TestRecordingWriter:
         left = [path.name for path in paths[2:]]
         assert names(tmp_path) == [*left, "notes.txt", "recording.json"]
 
+    @pytest.mark.parametrize("by_s", [-86_400, 86_400])
+    def test_a_clock_that_is_set_makes_no_dump_old(self, tmp_path: Path, by_s: int) -> None:
+        keep = Retention(keep_ns=90_000_000_000, max_bytes=None)
+        with RecordingWriter.create(tmp_path, info(), retention=keep) as writer:
+            paths = []
+            for tick in range(5):
+                taken = tiny_snapshot(after_s=30 * tick)
+                set_ns = by_s * 1_000_000_000 if tick >= 2 else 0
+                paths.append(
+                    writer.append(replace(taken, captured_at_ns=taken.captured_at_ns + set_ns))
+                )
+
+        assert [path.exists() for path in paths] == [False, True, True, True, True]
+
     def test_dumps_of_an_earlier_run_count_for_retention(self, tmp_path: Path) -> None:
         with RecordingWriter.create(tmp_path, info()) as writer:
             old = writer.append(tiny_snapshot())
@@ -391,6 +406,7 @@ class TestRecordingWriter:
 
 _ENDLESS = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from snapshotter.store import writer
 from snapshotter.store.retention import FreeSpace
