@@ -94,10 +94,15 @@ def test_flask_under_gunicorn_threads_shows_the_stuck_request(target_python: str
         pid = service.worker_pid
         service.get_in_background("/stuck/7")
         with Visitor(service), Observer.open(pid, PATIENT) as observer:
-            wait_until(lambda: threads_in(observer.capture(), "stuck"))
-            snapshot = observer.capture()
+            found: list[Snapshot] = []
 
-    assert View.INSIDE in snapshot.capture.views
+            def is_stuck() -> bool:
+                found.append(observer.capture())
+                views = found[-1].capture.views
+                return View.INSIDE in views and bool(threads_in(found[-1], "stuck"))
+
+            wait_until(is_stuck)
+    snapshot = found[-1]
     (thread,) = threads_in(snapshot, "stuck")
     assert locals_of(snapshot, thread, "stuck")["number"] == 7
     assert "correct-horse" not in repr(snapshot)
