@@ -20,7 +20,7 @@ from snapshotter.model import MainState, Status, View
 from snapshotter.outside.procfs import process_state, thread_ids
 from snapshotter.record.capture import Observer
 from snapshotter.record.options import CaptureOptions, CarrierChoice
-from tests.support.observing import captured, pending_call, spools_for
+from tests.support.observing import captured, captured_inside, pending_call, spools_for
 from tests.support.targets import spawn, spawn_source, wait_until
 
 if TYPE_CHECKING:
@@ -60,18 +60,6 @@ def program(body: str, *, python: str | None = None) -> Iterator[LiveTarget]:
 
 def is_inside(snapshot: Snapshot) -> bool:
     return View.INSIDE in snapshot.capture.views
-
-
-def captured_inside(observer: Observer) -> Snapshot:
-    """Snapshots until one has an inside view, which a busy machine may not allow at once."""
-    found: list[Snapshot] = []
-
-    def taken() -> bool:
-        found.append(observer.capture())
-        return is_inside(found[-1])
-
-    wait_until(taken)
-    return found[-1]
 
 
 @pytest.mark.parametrize("interval", [0.0005, 0.02, 0.3, 1.0])

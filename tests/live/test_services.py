@@ -10,6 +10,7 @@ import pytest
 from snapshotter.model import Origin, Snapshot, Status, Thread, View
 from snapshotter.record.capture import Observer
 from snapshotter.record.options import CaptureOptions
+from tests.support.observing import captured_inside
 from tests.support.services import Service, gunicorn, uvicorn
 from tests.support.targets import spawn, wait_until
 
@@ -23,9 +24,7 @@ PATIENT = CaptureOptions(patience_ns=15_000_000_000)
 
 def capture_with_locals(pid: int) -> Snapshot:
     with Observer.open(pid, PATIENT) as observer:
-        snapshot = observer.capture()
-    assert View.INSIDE in snapshot.capture.views, snapshot.capture.missing
-    return snapshot
+        return captured_inside(observer)
 
 
 def threads_in(snapshot: Snapshot, function: str) -> list[Thread]:
@@ -94,15 +93,9 @@ def test_flask_under_gunicorn_threads_shows_the_stuck_request(target_python: str
         pid = service.worker_pid
         service.get_in_background("/stuck/7")
         with Visitor(service), Observer.open(pid, PATIENT) as observer:
-            found: list[Snapshot] = []
+            wait_until(lambda: threads_in(observer.capture(), "stuck"))
+            snapshot = captured_inside(observer)
 
-            def is_stuck() -> bool:
-                found.append(observer.capture())
-                views = found[-1].capture.views
-                return View.INSIDE in views and bool(threads_in(found[-1], "stuck"))
-
-            wait_until(is_stuck)
-    snapshot = found[-1]
     (thread,) = threads_in(snapshot, "stuck")
     assert locals_of(snapshot, thread, "stuck")["number"] == 7
     assert "correct-horse" not in repr(snapshot)

@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter.errors import NoSuchProcessError, ProcessEndedError, TornReadError
+from snapshotter.model import View
 from snapshotter.outside.memory import Memory
 from snapshotter.outside.runtime import Runtime
 from snapshotter.record.capture import Observer
 from snapshotter.record.options import CaptureOptions
+from tests.support.targets import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from snapshotter.model import Snapshot
 
-__all__ = ["Watch", "captured", "capturing", "pending_call", "spools_for"]
+__all__ = ["Watch", "captured", "captured_inside", "capturing", "pending_call", "spools_for"]
 
 _PATIENCE_NS = 20_000_000
 _PLACES = (Path("/run"), Path("/dev/shm"), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - all of them
@@ -97,6 +99,18 @@ def captured(pid: int, *, patience_ns: int = 1_000_000_000) -> Snapshot:
     """Take one snapshot."""
     with Observer.open(pid, CaptureOptions(patience_ns=patience_ns)) as observer:
         return observer.capture()
+
+
+def captured_inside(observer: Observer) -> Snapshot:
+    """Take snapshots until one has an inside view, which not every moment allows."""
+    found: list[Snapshot] = []
+
+    def is_taken() -> bool:
+        found.append(observer.capture())
+        return View.INSIDE in found[-1].capture.views
+
+    wait_until(is_taken)
+    return found[-1]
 
 
 def pending_call(pid: int) -> int:
