@@ -189,7 +189,7 @@ class RecordingWriter:
         if space.is_low:
             raise StorageError(
                 space.sentence(),
-                hint="Free some space; until then nothing more is written.",
+                hint="Free some space: below 1 GB or 5 % nothing more is written.",
                 slug="low-disk-space",
             )
 

@@ -256,7 +256,7 @@ def test_not_one_snapshot_that_could_be_written_is_the_error_of_the_disk(
     assert outcome.code == 5
     assert outcome.err.splitlines()[-3:] == [
         "snap: Only 812 MB (0 %) of the disk are free.",
-        "  try: Free some space; until then nothing more is written.",
+        "  try: Free some space: below 1 GB or 5 % nothing more is written.",
         "  see: docs/reference/messages.md#low-disk-space",
     ]
     assert len(bench.observed[4121].captured_at) == 2
