@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
@@ -110,25 +111,15 @@ class Heap:
 
     def dict_items(self, address: int, most: int) -> DictKeys:
         """Return the first entries of a dict (or of an instance of a subclass), in order."""
-        values = self.pages.u64(address + self.layout.dict_values)
-        keys = self.pages.u64(address + self.layout.dict_keys)
-        if values:
-            return self.shared_items(keys, values, most)
-        entries: DictKeys = []
-        for key, value in self._entries(keys):
-            if len(entries) >= most:
-                break
-            if value:
-                entries.append((key, value))
-        return entries
+        return list(islice((entry for entry in self.dict_places(address) if entry[1]), most))
 
-    def dict_places(self, address: int) -> DictKeys:
-        """Return what ``dict_items`` does; of an own table deleted entries too, with value 0."""
+    def dict_places(self, address: int) -> Iterator[tuple[int, int]]:
+        """Give what ``dict_items`` returns; of an own table deleted entries too, with value 0."""
         values = self.pages.u64(address + self.layout.dict_values)
         keys = self.pages.u64(address + self.layout.dict_keys)
         if values:
-            return self.shared_items(keys, values, _MAX_SHARED_KEYS)
-        return list(self._entries(keys))
+            return iter(self.shared_items(keys, values, _MAX_SHARED_KEYS))
+        return self._entries(keys)
 
     def dict_entry(self, address: int, place: int) -> tuple[int, int]:
         """Return the entry at a place of a dict's own table, zeros if there is none."""
