@@ -168,8 +168,12 @@ def _value_gaps(baseline: Snapshot, current: Snapshot) -> Iterator[str]:
 
 
 def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count:,} threads"
+    return _counted(count, "thread")
 
 
 def _variables(count: int) -> str:
-    return "1 variable" if count == 1 else f"{count:,} variables"
+    return _counted(count, "variable")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"

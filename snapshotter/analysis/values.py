@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from snapshotter.analysis.labels import Member
     from snapshotter.model import Value
 
-__all__ = ["Comparison", "compare_values"]
+__all__ = ["Comparison"]
 
 MAX_CHANGES = 12
 MAX_DEPTH = 6
@@ -58,12 +58,6 @@ type _Pair = tuple[int, int]
 """A node of the table before, and one of the table after."""
 type _Found = tuple[tuple[ValueChange, ...], int]
 """The differences that are told, and how many more there are."""
-
-
-def compare_values(before: Seen, after: Seen, *, across_views: bool = False) -> _Found:
-    """Compare two values; see ``Comparison``, which is for many values of two tables."""
-    comparison = Comparison(before.values, after.values, across_views=across_views)
-    return comparison.differences(before.node, after.node)
 
 
 @dataclass(frozen=True, slots=True)

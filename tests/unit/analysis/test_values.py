@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from snapshotter.analysis.changes import Change
+from snapshotter.analysis.changes import Change, ValueChange
 from snapshotter.analysis.labels import members
 from snapshotter.analysis.seen import Seen
-from snapshotter.analysis.values import MAX_CHANGES, Comparison, compare_values
+from snapshotter.analysis.values import MAX_CHANGES, Comparison
 from snapshotter.model import Item, Kind, Status, Value
 from tests.support.samples import Ref, Values
 
@@ -18,6 +18,13 @@ def seen(value: object, *, identity: int | None = None, shown: int = 8) -> Seen:
     values = Values()
     node = values.add(value, identity=identity, shown=shown)
     return Seen(tuple(values.nodes), node)
+
+
+def compare_values(
+    before: Seen, after: Seen, *, across_views: bool = False
+) -> tuple[tuple[ValueChange, ...], int]:
+    comparison = Comparison(before.values, after.values, across_views=across_views)
+    return comparison.differences(before.node, after.node)
 
 
 def changes(before: Seen, after: Seen) -> list[tuple[str, str]]:
