@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import PurePath
 
 __all__ = [
+    "NO_ROOM",
     "BuildError",
     "ExitCode",
     "InternalError",
@@ -29,6 +30,10 @@ __all__ = [
     "check_files",
     "shell_word",
 ]
+
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says when nothing more can be written."""
 
 
 class ExitCode(IntEnum):

@@ -81,7 +81,7 @@ def examine(pid: int) -> Report:
         )
     except OSError as error:
         check_files(error)
-        checks.append(Check("process", _FAIL, _unreadable(pid, error)))
+        checks.append(Check("process", _FAIL, _ended(pid)))
     return Report(pid, tuple(checks))
 
 
@@ -137,6 +137,10 @@ def _unreadable(pid: int, error: OSError) -> str:
         check_files(error)
     except TooManyFilesError as failure:
         return failure.message
+    return _ended(pid)
+
+
+def _ended(pid: int) -> str:
     return f"Process {pid} ended while it was looked at."
 
 

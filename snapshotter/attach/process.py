@@ -113,9 +113,6 @@ def process_info(pid: int, version_text: str, identity: Identity | None = None) 
         raise ProcessEndedError(f"Process {pid} ended.") from error
     except psutil.AccessDenied as error:
         raise _not_permitted(pid) from error
-    except OSError as error:
-        check_files(error)
-        raise
 
 
 def open_descriptors(pid: int) -> int | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from snapshotter.errors import (
+    NO_ROOM,
     ExitCode,
     SnapshotterError,
     TooManyFilesError,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["discard_output", "exit_code_of", "print_error", "print_note"]
 
 _MESSAGES = "docs/reference/messages.md"
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_FULL = NO_ROOM | {errno.EIO}
 
 
 def exit_code_of(run: Callable[[], int]) -> int:

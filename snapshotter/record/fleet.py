@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
+from snapshotter.errors import NO_ROOM
 from snapshotter.record.events import Stopped, Waiting
 from snapshotter.record.stop import StopReason
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from snapshotter.record.clock import Clock
     from snapshotter.record.events import Event
     from snapshotter.record.recorder import Recorder
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 __all__ = ["Fleet", "Limits", "Newcomers", "Stop"]
 
@@ -188,6 +186,6 @@ def _reason_of(error: BaseException | None) -> str:
         return StopReason.READER_GONE
     if isinstance(error, KeyboardInterrupt):
         return StopReason.INTERRUPT
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
         return StopReason.OUTPUT_FULL
     return f"ended by an error of snapshotter: {type(error).__name__}"

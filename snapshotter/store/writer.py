@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from snapshotter.model import Missed, Snapshot
 
-_NOTE_EVERY_NS = 10_000_000_000
-
 __all__ = ["RecordingInfo", "RecordingWriter", "write_dump"]
+
+_NOTE_EVERY_NS = 10_000_000_000
 
 
 class RecordingWriter:
