@@ -23,7 +23,7 @@ from tests.support.observing import pending_call, spools_for
 from tests.support.targets import DEADLINE_S, LiveTarget, spawn, spawn_source, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 pytestmark = pytest.mark.live
@@ -266,14 +266,12 @@ def test_a_reader_that_goes_away_ends_the_watch(target: LiveTarget, tmp_path: Pa
     assert load_recording(tmp_path / "here").ended == "nobody reads the output any more"
 
 
-def test_a_terminal_gets_a_live_view_and_is_left_as_it_was(
-    target: LiveTarget, tmp_path: Path
-) -> None:
+def on_a_terminal(*words: str, cwd: Path, environment: Mapping[str, str]) -> bytes:
+    """Run ``snap`` to its good end and return all that its terminal got."""
     ours, theirs = pty.openpty()
-    words = ["watch", str(target.pid), "--every", "200ms", "--count", "3", "-o", "here"]
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "90", "LINES": "30"}
+    ends = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     with subprocess.Popen(
-        [*SNAP, *words], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+        [*SNAP, *words], cwd=cwd, env={**os.environ, **environment}, **ends
     ) as watch:
         os.close(theirs)
         screen = b""
@@ -282,25 +280,24 @@ def test_a_terminal_gets_a_live_view_and_is_left_as_it_was(
                 screen += chunk
         os.close(ours)
         assert watch.wait(DEADLINE_S) == 0
+    return screen
+
+
+def test_a_terminal_gets_a_live_view_and_is_left_as_it_was(
+    target: LiveTarget, tmp_path: Path
+) -> None:
+    words = ("watch", str(target.pid), "--every", "200ms", "--count", "3", "-o", "here")
+    screen = on_a_terminal(
+        *words, cwd=tmp_path, environment={"TERM": "xterm-256color", "COLUMNS": "90", "LINES": "30"}
+    )
     assert b"next snapshot" in screen
     assert re.search(rb"3 snapshots(, \d+ missed)? in here", screen)
     assert screen.count(b"\x1b[?25l") == screen.count(b"\x1b[?25h")  # The cursor is back.
 
 
 def test_a_terminal_that_cannot_be_drawn_on_gets_lines(target: LiveTarget, tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    words = ["watch", str(target.pid), "--every", "200ms", "--count", "2", "-o", "here"]
-    environment = {**os.environ, "TERM": "dumb"}
-    with subprocess.Popen(
-        [*SNAP, *words], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-    ) as watch:
-        os.close(theirs)
-        screen = b""
-        with contextlib.suppress(OSError):  # EIO: the other side is closed.
-            while chunk := os.read(ours, 65_536):
-                screen += chunk
-        os.close(ours)
-        assert watch.wait(DEADLINE_S) == 0
+    words = ("watch", str(target.pid), "--every", "200ms", "--count", "2", "-o", "here")
+    screen = on_a_terminal(*words, cwd=tmp_path, environment={"TERM": "dumb"})
     assert screen.count(b" snapshot pid=") == 2
     assert b"stopped reason=count" in screen
     assert b"\x1b" not in screen

@@ -131,13 +131,16 @@ def test_a_recording_ends_after_its_time(snap: Snap, bench: Bench) -> None:
     assert bench.clock.now_ns
 
 
-@pytest.mark.parametrize(
+by_signal = pytest.mark.parametrize(
     ("number", "code", "reason"),
     [
         (signal.SIGINT, 130, "interrupted with Ctrl-C"),
         (signal.SIGTERM, 0, "stopped with SIGTERM"),
     ],
 )
+
+
+@by_signal
 def test_a_signal_ends_a_recording_in_order(
     snap: Snap, bench: Bench, number: signal.Signals, code: int, reason: str
 ) -> None:
@@ -157,13 +160,7 @@ def test_ctrl_c_before_anything_was_taken(snap: Snap, bench: Bench) -> None:
     assert outcome.err == ""
 
 
-@pytest.mark.parametrize(
-    ("number", "code", "reason"),
-    [
-        (signal.SIGINT, 130, "interrupted with Ctrl-C"),
-        (signal.SIGTERM, 0, "stopped with SIGTERM"),
-    ],
-)
+@by_signal
 def test_a_second_signal_does_not_wait_for_the_snapshot(
     snap: Snap, bench: Bench, number: signal.Signals, code: int, reason: str
 ) -> None:
